@@ -6,6 +6,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -134,8 +135,11 @@ def _forms(text: str) -> set[str]:
     """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
     utf8 = text.encode("utf-8", "surrogatepass")
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
-    in_clear = {text, once, once.encode().decode("latin-1")}
-    forms = {*in_clear, utf8.hex(), utf8.hex().upper()}
+    argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
+    in_clear = {text, once, once.encode().decode("latin-1"), argument}
+    forms = set(in_clear)
+    for each in _encoded(text):
+        forms |= {each.hex(), each.hex().upper(), *_base64_forms(each)}
     for clean in (unbroken, on_one_line, printable_lines):  # a text is often redacted after them
         forms.update(map(clean, in_clear))
     if UUID.fullmatch(text):
@@ -143,13 +147,19 @@ def _forms(text: str) -> set[str]:
             forms |= {written.lower(), written.upper()}
     if len(bare := text.rstrip("=")) >= SHORTEST_PART:  # what base64 is padded with, is taken off
         forms.add(bare)
-    forms.update(_base64_forms(utf8))
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it, and a
         # backslash at its end together with what follows.
         forms.update(shown for shown, _ in layers(form.removesuffix("\\")))
         forms.update(shown for shown, _ in layers(form))
     return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    yield text.encode("utf-8", "surrogatepass")
+    if not text.isascii():
+        with suppress(UnicodeEncodeError):
+            yield text.encode("latin-1")
 
 
 def _base64_forms(value: bytes) -> Iterator[str]:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from convoy.untrusted_text import UNREADABLE
 
 _SENTENCES = re.compile(
-    "[a-z]*(?:message|description)|messagewithparams|msg|diagnostics|detail|error|reason|text"
-    "|textbody|body|title"
+    "(?:default|error|fault|status|user)?(?:message|description)|messagewithparams|msg|diagnostics"
+    "|detail|error|reason|text|textbody|body|title"
 )
 """Keys of sentences, which are shown but for the addresses and numbers of people in them."""
 _LABELS = re.compile("key|k|name|label|caption|question|title|attribute(?:key|name)?")
@@ -32,6 +32,10 @@ _MOMENTS_AND_COUNTS = {
 }
 _OF_SOMEBODY = {"birth", "post", "postal", "zip", "pass", "real", "card", "bank", "customer"}
 """Words before the last one with which such a key is of somebody all the same."""
+_IN_PARTS = {"name", "names", "address", "addresses"}
+_PARTS = {"text", "title", "state", "unit", "level"}
+"""Keys of what below a name or an address is a part of it."""
+_MOMENT_OR_COUNT = re.compile(r"[\d.:,+/TZPYMWDHS-]+(?:ms|s|%)?")
 _NAMED = {"argument", "attribute", "field", "param", "parameter", "property"}
 """Words whose `name` is no person's."""
 _IDS = re.compile("(?!wa|.*(?:mail|call(?:er|ed)|phone|whatsapp|jid))[a-z]*(?:id|ids|uri|url)|to")
@@ -45,7 +49,9 @@ _FEWEST_DIGITS = 7
 """Of a number that may be somebody's."""
 _BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
 _AROUND_JSON = "\ufeff \t\r\n"
-_OF_A_LANGUAGE = re.compile(r"""[{<=\\\x00-\x1f\x7f]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}""")
+_OF_A_LANGUAGE = re.compile(
+    r"""[{<=\\\x00-\x1f\x7f\x85\u2028\u2029]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}"""
+)
 """What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes; and
 lines and tabs, as YAML and tables have them."""
 _LIST = re.compile(r"""\s*\[\s*(?:["'[{]|-?\d+(?:\.\d+)?\s*,)""")
@@ -68,9 +74,9 @@ _AREA_CODE_IN_BRACKETS = (
 _PHONE = re.compile(
     rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
     r"|(?i:(?<=tel|sms|fax)|(?<=cell)|(?<=phone)|(?<=mobile|callto|caller|msisdn)|(?<=telefon)"
-    r"|(?<=whatsapp)"
-    r"|(?<=rufnummer))(?P<before>(?i:(?:\s?(?:number|nummer|no|nr))?(?:\s(?:is|was|ist|war))?)"
-    rf"[.:\s'\"#(\[]{{1,3}})\(?{_DIGITS}"
+    r"|(?<=whatsapp)|(?<=rufnummer))"
+    r"(?P<before>(?i:s?(?:[\s._-]{0,2}(?:numbers?|nummern?|no|nr))?(?:\s(?:is|was|ist|war))?)"
+    rf"[.:\s'\"`#(\[_-]{{1,8}})\(?{_DIGITS}"
     rf"|(?<![\w.+-])(?:{_AREA_CODE_IN_BRACKETS})"
     rf"|(?<![\w.+-])(?P<maybe>\(?{_DIGITS})(?=(?:x|ext|#)|[^\w-]|\Z){_EXTENSION}"
 )
@@ -104,7 +110,7 @@ def without_people(text: str) -> str:
     try:
         value = json.loads(text.strip(_AROUND_JSON), object_pairs_hook=_without_duplicates)
         masked = without_people(value) if isinstance(value, str) else _masked(value, ())
-        return text if masked == value else json.dumps(masked, ensure_ascii=False)
+        return text if masked == value else json.dumps(masked, ensure_ascii=False, allow_nan=False)
     except UNREADABLE:  # nested too deeply to read, or to walk through
         return _without_parts(text)
 
@@ -121,19 +127,26 @@ def _masked(value: object, words: Sequence[str]) -> object:
 
     Which keys hold people nobody knows, so that the others are listed.
     """
+    last = words[-1] if words else ""
     if isinstance(value, dict):
-        of = {each: _words(each) for each in value}
+        of: dict[str, Sequence[str]] = {each: _words(each) for each in value}
         if any(_LABELS.fullmatch("".join(each)) for each in of.values()):
-            of = {each: [] if words == ["text"] else words for each, words in of.items()}
-        return {_key(each): _masked(below, of[each]) for each, below in value.items()}
+            of = {each: [] if own == ["text"] else own for each, own in of.items()}
+        if last in _IN_PARTS:
+            of = {each: words if _PARTS.issuperset(own) else own for each, own in of.items()}
+        masked: dict[str, object] = {}
+        for each, below in value.items():
+            key = _key(each)
+            of_this = key if key not in masked else f"{key} ({len(masked) + 1})"
+            masked[of_this] = _masked(below, of[each])
+        return masked
     if isinstance(value, list):
         return [_masked(each, words) for each in value]
     if value is None or isinstance(value, bool) or value == "":
         return value
     text = str(value)
     is_word = not any(map(str.isspace, text)) and not _OF_SOMEBODY.intersection(words)
-    last = words[-1] if words else ""
-    is_counted = is_word and last in _MOMENTS_AND_COUNTS
+    is_counted = bool(is_word and last in _MOMENTS_AND_COUNTS and _MOMENT_OR_COUNT.fullmatch(text))
     is_long = sum(map(str.isdigit, _UUID.sub("", text))) >= _FEWEST_DIGITS
     if not isinstance(value, str):
         return f"<number, {len(text)} characters>" if is_long and not is_counted else value
@@ -183,12 +196,16 @@ def _phone(found: re.Match[str]) -> str:
 
 
 def _usual(text: str) -> str:
-    """Return a text in the usual forms of its characters, and without those that nobody sees."""
+    """Return a text in the usual forms of its characters, without marks and what nobody sees."""
     if text.isascii():
         return text
-    shown = "".join(each for each in text if unicodedata.category(each) != "Cf")
-    usual = unicodedata.normalize("NFKC", shown)
+    # Marks are left out twice: many in a row take long to put in order, and a form may have some.
+    usual = _without_marks(unicodedata.normalize("NFKC", _without_marks(text)))
     return "".join(str(unicodedata.decimal(each, each)) for each in usual)
+
+
+def _without_marks(text: str) -> str:
+    return "".join(each for each in text if unicodedata.category(each) not in ("Cf", "Mn"))
 
 
 def _words(key: str) -> list[str]:

@@ -9,6 +9,7 @@ import string
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from html.entities import codepoint2name
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -58,11 +59,15 @@ FORMS: dict[str, Callable[[str], str]] = {
     "HTML": html.escape,
     "HTML in decimal": lambda text: "".join(f"&#{ord(each)};" for each in text),
     "HTML in hexadecimal": lambda text: "".join(f"&#x{ord(each):X};" for each in text),
+    "HTML by names": lambda text: "".join(
+        f"&{codepoint2name[ord(each)]};" if ord(each) in codepoint2name else each for each in text
+    ),
     "HTML in HTML": lambda text: html.escape(html.escape(text)),
     "JSON in HTML": lambda text: html.escape(in_json(text)),
     "Python": repr,
     "Python in ASCII": ascii,
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
+    "UTF-8 read as ASCII": lambda text: text.encode().decode("ascii", "surrogateescape"),
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
     "UTF-8 read as Latin-1 twice": lambda text: (
         text.encode().decode("latin-1").encode().decode("latin-1")
@@ -94,6 +99,20 @@ def test_an_awkward_secret_is_hidden_in_every_form(form: Callable[[str], str]) -
 
     middle = redacted.removeprefix('{"a": "before ').removesuffix(' after"}')
     assert STARS in middle and len(middle) <= len(STARS) + 12  # base64 mixes its ends
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b64encode("id:pässwörd½".encode("latin-1")).decode(),
+        "pässwörd½".encode("latin-1").hex(),
+        "p&auml;ssw&ouml;rd&frac12;",
+    ],
+)
+def test_a_secret_is_hidden_as_programs_write_it_that_know_latin_1(written: str) -> None:
+    redacted = hidden("pässwörd½", written)
+
+    assert STARS in redacted and len(redacted) <= len(STARS) + 6
 
 
 @given(

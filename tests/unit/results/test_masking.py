@@ -241,6 +241,24 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '{"addresses": ["<text, 8 characters>", '
             '{"line": "<text, 8 characters>", "type": "home", "id": "a-1"}]}',
         ),
+        (
+            "phones: `5551234567`, phone_number - 5551234567, tel.-nr.: ( 030 1234567",
+            "phones: `<phone number>`, phone_number - <phone number>, tel.-nr.: ( <phone number>",
+        ),
+        (
+            '{"name": [{"text": "Ada Lee", "title": "Dr"}], "address": {"text": "Elm", '
+            '"state": "Ohio", "unit": "5B", "code": "a.b", "type": "home"}}',
+            '{"name": [{"text": "<text, 7 characters>", "title": "<text, 2 characters>"}], '
+            '"address": {"text": "<text, 3 characters>", "state": "<text, 4 characters>", '
+            '"unit": "<text, 2 characters>", "code": "a.b", "type": "home"}}',
+        ),
+        (
+            '{"Ada Lee": 1, "Bob Lee": 2, "Tim Lee": 3}',
+            '{"<text, 7 characters>": 1, "<text, 7 characters> (2)": 2, '
+            '"<text, 7 characters> (3)": 3}',
+        ),
+        ('{"name": "Ada", "x": 1e400}', "<text, 27 characters>"),
+        ("to ad\u0301a\u0323@mail.example", "to <e-mail address>"),
     ],
 )
 def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
@@ -275,6 +293,7 @@ def test_people_are_masked_and_the_kind_and_length_of_a_value_are_said(
         ("4111-1111-1111-1111", "creditCardId to"),
         ("x-4915112345678", "id userId"),
         ("Ada", "firstName nick user owner city key k value x id customerId to"),
+        ("Mustermann", "calledAt accountTotal nameLength customerDescription jobDescription"),
         ("CV Ada Lee.pdf", "filename fileName file_name originalFilename"),
     ],
 )
@@ -324,6 +343,8 @@ def test_a_text_is_masked_below_every_key_that_is_not_known_to_hold_nobody(
         "{'name': ('Ann', 'Lee'), 'email': b'ann'}",
         'Content-Disposition: form-data; name="lastName"\r\nX: y\r\n\r\nLee\r\n--b--',
         "fieldName=to&page=2 <code>invalid</code>",
+        "Ada Lee\u2028Bo Lee",
+        "Ada Lee\x85Bo Lee",
         *('{"name": "Ann", "more": ' + "[" * deep + "]" * deep + "}" for deep in (600, 990, 5_000)),
     ],
 )
@@ -381,6 +402,8 @@ def test_what_may_be_a_token_is_left_whole_or_not_at_all(
         "phone calls were 12 of 1234567, the telephone is 503, order number is 1234567",
         "[0142] 2026-11-26 06:31, [12] 1234567, list[030] 1234567, (11) 12345678, (404) 1234567",
         '{"fieldName": "firstName", "text": "is required"}',
+        '{"error_description": "is expired", "errorMessage": "no", "defaultMessage": "closed"}',
+        '{"timeTotal": "12.5ms", "validTime": "PT1H30M", "date": "2026-11-26", "size": "5%"}',
         '{"addresses": [{"code": "missing", "message": "is required"}], "addressType": "home"}',
     ],
 )
@@ -429,6 +452,8 @@ def test_ids_moments_and_fields_are_left_as_they_are(text: str) -> None:
         "phone ##" * 1_200,
         '{"' + "a_" * 9_000 + '": [' + ",".join("1" * 9_000) + "]}",
         '{"id": "' + "1_" * 9_000 + ' x"}',
+        "a" + "\u0301\u0323" * 9_000,
+        "phone_" * 3_000,
     ],
 )
 def test_the_time_is_linear_in_a_text_that_a_stranger_has_written(text: str) -> None:
