@@ -25,6 +25,7 @@ _HOLDER = re.compile(
     rb"(?:run [0-9a-f-]{1,40}|%b) \(process [0-9]{1,10}\)" % re.escape(AFTER_A_RUN).encode()
 )
 """Another user may have written anything."""
+_RELEASED = b"released"
 
 
 class OrganisationLock:
@@ -63,7 +64,7 @@ class OrganisationLock:
         name = f"convoy-{blake2b(organisation_id.encode(), digest_size=16).hexdigest()}.lock"
         path = self._folder / name
         try:
-            descriptor = _open(path)
+            descriptor, is_new = _open(path)
         except OSError as error:
             raise RefusedError(
                 f"{path} cannot be opened ({error.strerror}), so nobody knows whether another run "
@@ -77,11 +78,11 @@ class OrganisationLock:
             holder = found[0].decode() if found else "another run"
             raise _refusal(f"{holder} on this machine", organisation_id) from error
         self._held, self._run_id = (organisation_id, descriptor), run_id
-        may_have_been_killed = bool(_read(descriptor))
-        if not _wrote(descriptor, run_id):
-            may_have_been_killed = True  # one of ours could not write either
-        if may_have_been_killed:
-            # The last holder, whose workers send on until their lease is over.
+        # By nothing else it is known that the last holder had its workers end: who was killed has
+        # left no word, nor has who could not write. Ours is written first, whatever stands there.
+        was_released = is_new or _read(descriptor) == _RELEASED
+        if not _wrote(descriptor, _holder(run_id)) or not was_released:
+            # Its workers send on until their lease is over.
             gevent.sleep(max(LEASE_S + SECOND_S, self._rest_s))
 
     def release(self, run_id: str | None = None) -> None:
@@ -94,10 +95,7 @@ class OrganisationLock:
             self._held = None
             # The next one does not know what has left just now.
             gevent.sleep(self._rest_s)
-            # Emptied while it is still locked: by what stands in the file, the next holder knows
-            # that the last one was killed.
-            with suppress(OSError):
-                os.ftruncate(held[1], 0)
+            _wrote(held[1], _RELEASED)  # while it is still locked
             # Not only closed, because the workers of `--processes` have it open, too.
             fcntl.flock(held[1], fcntl.LOCK_UN)
             os.close(held[1])
@@ -110,14 +108,17 @@ def _refusal(holder: str, organisation_id: str) -> RefusedError:
     )
 
 
-def _open(path: Path) -> int:
-    """Open the lock's file, which perhaps another user has made, or make it; raises OSError."""
+def _open(path: Path) -> tuple[int, bool]:
+    """Open the lock's file, which perhaps another user has made, or make it; raises OSError.
+
+    Return its descriptor, and whether it is new.
+    """
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with suppress(FileExistsError):
         descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         # Whatever the umask, other users have to be able to read it, which is enough to lock it.
         os.fchmod(descriptor, 0o644)
-        return descriptor
+        return descriptor, True
     try:
         descriptor = os.open(path, flags | os.O_RDWR)
     except PermissionError:
@@ -126,19 +127,22 @@ def _open(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:  # a link may lead to a file of ours
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no file of its own")
-    return descriptor
+    return descriptor, False
 
 
 def _read(descriptor: int) -> bytes:
     return os.pread(descriptor, 100, 0)
 
 
-def _wrote(descriptor: int, run_id: str) -> bool:
-    """Write who has the lock, and return whether that was possible."""
+def _holder(run_id: str) -> bytes:
+    holder = run_id if run_id == AFTER_A_RUN else f"run {run_id}"
+    return f"{holder} (process {os.getpid()})".encode()
+
+
+def _wrote(descriptor: int, said: bytes) -> bool:
+    """Have nothing else stand in the file, and return whether that was possible."""
     try:
         os.ftruncate(descriptor, 0)
-        holder = run_id if run_id == AFTER_A_RUN else f"run {run_id}"
-        os.pwrite(descriptor, f"{holder} (process {os.getpid()})".encode(), 0)
-    except OSError:  # such as where another user has made the file
+        return os.pwrite(descriptor, said, 0) == len(said)
+    except OSError:  # such as where another user has made the file, or the disk is full
         return False
-    return True

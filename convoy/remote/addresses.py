@@ -78,8 +78,8 @@ class Admission:
     """Which addresses this process may connect to, as the guard has decided.
 
     It judges addresses and not names, because a name may stand for another address later. The
-    addresses of this machine are always admitted. With `anywhere` all are, else those that were
-    given to `admit`. With `only` one address is admitted and no other.
+    addresses of this machine are always admitted. With `anywhere` all are, encrypted, else those
+    that were given to `admit`. With `only` one address is admitted and no other.
     """
 
     anywhere: bool = False
@@ -105,6 +105,12 @@ class Admission:
         is_admitted = self.anywhere or is_loopback(address) or address in self._admitted
         if not (is_admitted if self.only is None else address == self.only):
             told = f"{host} stands for {address}, to which no load may go"
+            raise socket.gaierror(socket.EAI_NONAME, told)
+
+    def check_in_clear(self, host: str, address: str) -> None:
+        """Raise socket.gaierror where what is not encrypted may not go to an address."""
+        if not (is_loopback(address) or address in self._admitted or address == self.only):
+            told = f"{host} stands for {address}, where all would go in clear; write https://"
             raise socket.gaierror(socket.EAI_NONAME, told)
 
 

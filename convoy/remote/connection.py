@@ -13,7 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gevent import get_hub, getcurrent, monkey
 
@@ -48,16 +48,30 @@ _make_poll = monkey.get_original("select", "poll")
 Address = tuple[int, int, int, str, tuple[object, ...]]
 
 
+class Departures(Protocol):
+    """Counts what leaves on a connection under an approval; `pace.Departures` does."""
+
+    def let_leave(self) -> None:
+        """Wait until a message may leave, unless one was waited for that is not posted yet."""
+
+    def has_left(self, connection: Connection) -> None:
+        """Count all that was posted as gone: the kernel has just taken a part of it."""
+
+    def keep(self) -> None:
+        """Count no longer what has not left, because it will not."""
+
+
 class Connection:
-    """A connection without TLS; only `connect`, `read_some` and `wait` block.
+    """A connection without TLS; only `connect`, `read_some`, `wait` and `post` block.
 
     One greenlet reads, or none where the loop calls back (`listen`). Any greenlet may `post`
     meanwhile: what the kernel does not take at once is sent later by the loop. The connection uses
     the interpreter's own socket class, which neither Locust's monkey patch nor gevent's wrappers
-    touch, and one read and one write watcher for its whole life.
+    touch, and one read and one write watcher for its whole life. Where there are `departures`, each
+    `post` waits for them: nobody sends past an approval because he does not know of it.
 
     `unsent` is what the kernel has still to take. `sent_s` is when the kernel took the first byte
-    since the owner set `sent_s` to None, and `on_sent` is called once at that moment. A message
+    since the owner set `sent_s` to None. A message
     that the other side has not received (`holds`) is discarded when the connection ends, also by
     the end of the process: the kernel would go on delivering it, minutes later after an outage.
     `message_end` says where the latest one ends in all `given_bytes`. `received_s` is the time of
@@ -93,7 +107,7 @@ class Connection:
         self.number = number
         self.expects_silence = self.is_readable = self._is_listened_to = False
         self.sent_s: float | None = None
-        self.on_sent: Callable[[Connection], object] | None = None
+        self.departures: Departures | None = None
         self.may_go_on: Callable[[], bool] | None = None
         self.received_s = 0.0
         self.is_ended = False
@@ -120,13 +134,22 @@ class Connection:
         if fault:
             raise OSError(fault, os.strerror(fault))
 
-    def post(self, data: bytes, *, is_control: bool = False) -> None:
+    def post(self, data: bytes, *, is_control: bool = False, is_counted: bool = True) -> None:
         """Have data sent with what other connections send, before the loop polls again.
 
-        It is a message, or a part of one, unless it `is_control`. What goes wrong is raised where
-        the answer is waited for. That wait also ends where nothing was sent because the connection
-        `is_readable`.
+        It is a message, or a part of one, unless it `is_control`. A message waits for `departures`
+        unless it was counted before, or is in no rate: then it is not to be counted here. That
+        raises TimeoutError, and one of WIRE_EXCEPTIONS where nothing may leave any more. What else
+        goes wrong is raised where the answer is waited for. That wait also ends where nothing was
+        sent because the connection `is_readable`.
         """
+        if self.departures is not None and is_counted and not is_control:
+            self.departures.let_leave()
+            if not self.is_open:
+                self.departures.keep()
+        self._put(data, is_control)
+
+    def _put(self, data: bytes, is_control: bool) -> None:
         # A copy, because what is left of a send is a memoryview, to which nothing can be added.
         self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
         self.given_bytes += len(data)
@@ -149,10 +172,11 @@ class Connection:
             self._send_fault = exc
             self.wake()
             return
-        if count and self.sent_s is None:
-            self.sent_s = sent_s
-            if self.on_sent is not None:
-                self.on_sent(self)
+        if count:
+            if self.sent_s is None:
+                self.sent_s = sent_s
+            if self.departures is not None:
+                self.departures.has_left(self)
         if count == len(unsent):
             self.unsent = b""
             return
@@ -291,6 +315,8 @@ class Connection:
             watcher.stop()
             watcher.close()
         self._socket.close()
+        if self.departures is not None:
+            self.departures.keep()
         if self._waiting is not None:
             self._hub.loop.run_callback(self._end_wait, _STOPPED)
 

@@ -19,7 +19,7 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
-from convoy.remote.http import Transport
+from convoy.remote.http import LOGINS, QUESTIONS, Sends, Transport
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
@@ -105,9 +105,8 @@ class Connections:
             clock=clock,
             may_go_on=self._may_go_on,
             kill_switch=self.kill_switch,
+            pace=self._pace(worker_share.permits),
         )
-        self.pace = self._pace(worker_share.permits)
-        """What the messages of all sessions keep to; None where nothing had to be approved."""
         self._code_book = CodeBook()
         self._share = worker_share.share
         make_turns = partial(
@@ -131,6 +130,11 @@ class Connections:
         self._guest_jwts = cycle((*guest_jwts[first:], *guest_jwts[:first]))
 
     @property
+    def pace(self) -> Pace | None:
+        """What all that is posted keeps to; None where nothing had to be approved."""
+        return self.dialler.pace
+
+    @property
     def token_kinds(self) -> tuple[TokenKind, ...]:
         """The kinds of token that sessions may have."""
         return tuple(self._credentials)
@@ -140,15 +144,14 @@ class Connections:
 
         Nothing is sent yet.
         """
-        transport = Transport(self.api, self.dialler, pace=self.pace)
-        return self._session(transport, next(self._next[kind]))
+        return self._session(Transport(self.api, self.dialler), next(self._next[kind]))
 
     def first_session(self, kind: TokenKind) -> ApiSession:
-        """Return one for what is no message, with the token that the first one of a kind has.
+        """Return one for questions, with the token that the first one of a kind has.
 
-        It keeps to no pace, because a worker asks before it may send anything.
+        These keep to no pace, because a worker asks before it may send anything.
         """
-        return self._session(self.open_transport(self.api), self._first[kind])
+        return self._session(self.open_transport(self.api, QUESTIONS), self._first[kind])
 
     def _session(self, transport: Transport, held: _Held) -> ApiSession:
         return ApiSession(
@@ -182,7 +185,6 @@ class Connections:
                 [limit for scope in ("session", "connection") for limit in self._limits(scope)],
                 is_obeyed=self._obeys,
                 connects=self._shared_budget("deployment") or Budget(()),
-                pace=self.pace,
                 origins=frozenset(map(Origin.parse, target.urls)),
                 is_approved=target.approval is not None,
                 turns=self.turns if self.pace is not None else Turns(None, self.clock),
@@ -253,16 +255,16 @@ class Connections:
         """Return the token of the first session of each kind, after logins; raises LoginError."""
         return [oauth.token() for oauth, _ in self._first.values()]
 
-    def open_transport(self, origin: Origin) -> Transport:
-        """Return a transport for what is no message; nothing is connected yet."""
-        return Transport(origin, self.dialler)
+    def open_transport(self, origin: Origin, sends: Sends) -> Transport:
+        """Return a transport to an address of the target; nothing is connected yet."""
+        return Transport(origin, self.dialler, sends)
 
     def log_in(self, kind: TokenKind = CLIENT) -> Token:
         """Log in once on a connection of its own, when `logins_per_s` allows; raises LoginError."""
         credentials = self._credentials[kind]
         if isinstance(credentials, Token):
             return credentials
-        transport = self.open_transport(self._login)
+        transport = self.open_transport(self._login, LOGINS)
         renewing = credentials.refresh_token
         try:
             # Before it has a turn, which would be over when the login before has ended.

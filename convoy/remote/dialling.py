@@ -15,6 +15,7 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.connection import Address, Connection, Outbox
 from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.loop_share import LoopShare
+from convoy.remote.pace import Departures, Pace
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context
 from convoy.remote.wire_faults import ProxyError, ProxyRefusedError, shortage
@@ -45,6 +46,7 @@ class Dialler:
     up to a fifth shorter. `tls` is made when it is needed and was not given. Without `addresses`
     only addresses of this machine are connected to. What a server does not take at once is sent
     later only if `may_go_on` returns True then. Once the `kill_switch` is on, nothing is connected.
+    What is posted keeps to the `pace`, where there is one.
     """
 
     addresses: AddressBook | None = None
@@ -53,6 +55,7 @@ class Dialler:
     clock: Callable[[], float] = clock_s
     may_go_on: Callable[[], bool] | None = None
     kill_switch: RunSwitch = field(default_factory=RunSwitch)
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         self._book = self.addresses or AddressBook(Admission(), clock=self.clock)
@@ -85,14 +88,16 @@ class Dialler:
         peer = origin if proxy is None else proxy.origin
         with _blaming(proxy):
             addresses = self._book.addresses(peer.host, peer.port, deadline_s - self.clock())
-        if self._check is not None and proxy is None:
+        if proxy is None:
             for *_, (where, *_) in addresses:
-                self._check(peer.host, str(where))
+                self._check_way(origin, str(where))
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
             now_s = self.clock()
             self.kill_switch.let_pass()
             connection = self._make_connection(origin, address)
             connection.may_go_on = self.may_go_on
+            if self.pace is not None:
+                connection.departures = Departures(self.pace, self.kill_switch)
             hold(connection)
             self._opening.add(connection)
             try:
@@ -110,6 +115,12 @@ class Dialler:
                 connection.sent_s = None
         self._book.forget(peer.host, peer.port)
         raise fault
+
+    def _check_way(self, origin: Origin, address: str) -> None:
+        if not origin.is_https:
+            self._book.admission.check_in_clear(origin.host, address)
+        if self._check is not None:
+            self._check(origin.host, address)
 
     def give_up(self) -> None:
         """Close the connections that are not open yet: the system goes on trying by itself."""

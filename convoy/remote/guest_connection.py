@@ -76,7 +76,8 @@ class GuestConnection:
     def __post_init__(self, token: Secret) -> None:
         self._requests = self._shared.budget("connection")
         self.protocol = GuestProtocol(self._shared.deployment.id, token)
-        self.socket = WebSocket(self._hear, self._leaving.keep)
+        paced = None if self._leaving.pace is None else self._leaving
+        self.socket = WebSocket(self._hear, paced)
 
     @property
     def is_ready(self) -> bool:
@@ -154,11 +155,15 @@ class GuestConnection:
         """Wait until the approval's rate has room.
 
         With an approval it waits first until the server has taken what was sent before, because
-        texts that have piled up would leave together. Raises WireError, also by the kill switch,
-        and RefusalError where the session has come to another state meanwhile.
+        texts that have piled up would leave together. Where that was waited for and nothing was
+        sent since, only the kill switch is asked. Raises WireError, also by the kill switch, and
+        RefusalError where the session has come to another state meanwhile.
         """
         state = self.protocol.state
         try:
+            if self._leaving.is_announced:
+                self._leaving.check()
+                return
             while self._leaving.pace is not None and self.socket.is_blocked:
                 self._leaving.check()
                 if self.now_s >= deadline_s:
@@ -197,6 +202,7 @@ class GuestConnection:
 
     def tell(self, request: Request) -> None:
         """Send what has no answer. Raises WireError, and RefusalError where it does not fit."""
+        self.let_leave(self.now_s + self._shared.timeout_s)
         self.write(self.text_of(request, f"{TOLD}{next(self._numbers)}"))
 
     def write(self, text: bytes) -> None:
@@ -212,10 +218,7 @@ class GuestConnection:
         Raises WireError, and RefusalError where the answer is no, or the session has ended.
         """
         # Before the request is made, because that may change the state of the protocol.
-        try:
-            self._leaving.check()
-        except StoppedError as exc:
-            raise self.wire_error(exc) from exc
+        self.let_leave(deadline_s)
         id = str(next(self._numbers))
         text = self.text_of(request, id)
         return self.answer(Question(wanted, id, deadline_s), wanted, partial(self.send, text))
@@ -254,7 +257,7 @@ class GuestConnection:
         if self._on_text is not None:
             self._on_text("sent", text.decode(), self.now_s)
         try:
-            self.socket.send(text, self._leaving.has_left)
+            self.socket.send(text)
         except BaseException:  # the connection had ended
             self._leaving.keep()
             raise

@@ -100,7 +100,7 @@ def read_history(
     """
     path = _HISTORY.format(size=PAGE_SIZE, number=number)
     headers = {"Authorization": f"Bearer {jwt.reveal()}"} | OF_ALL
-    transport = Transport(api, shared.dialler, pace=shared.pace)
+    transport = Transport(api, shared.dialler)
     answer = _exchange(transport, request_of("GET", api, path, headers), deadline_s)
     try:
         return msgspec.json.decode(answer.plain().body, type=HistoryPage)
@@ -143,8 +143,7 @@ def put_file(shared: Guests, place: PresignedUrl, data: bytes, deadline_s: float
             raise _refusal(where, "not https")
         check(origin.host, origin.host)  # a proxy would be asked for it unseen
         dialler = dialler.checking(check)
-    transport = Transport(origin, dialler, pace=shared.pace)
-    _exchange(transport, request, deadline_s)
+    _exchange(Transport(origin, dialler), request, deadline_s)
 
 
 def check_public(host: str, address: str, *, told: str = "") -> None:

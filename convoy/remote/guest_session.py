@@ -192,7 +192,6 @@ class GuestSession:
         Raises WireError, and RefusalError where the answer is no, or the session has ended.
         """
         deadline_s = deadline_s or self._now_s + self._shared.timeout_s
-        self.connection.let_leave(deadline_s)
         return self.connection.call(request, wanted, deadline_s)
 
     def say(self, message: Mapping[str, object]) -> OwnCopy:
@@ -202,7 +201,6 @@ class GuestSession:
 
     def tell(self, request: Request) -> None:
         """Send what has no answer, such as typing. Raises WireError, and RefusalError."""
-        self.connection.let_leave(self._now_s + self._shared.timeout_s)
         self.connection.tell(request)
 
     def upload(self, attachment_id: str, name: str, media_type: str, data: bytes) -> None:
@@ -233,7 +231,6 @@ class GuestSession:
             self.open(deadline_s)
         if self.state is State.READ_ONLY:
             self.request(GuestProtocol.close_session, SessionClosed, deadline_s)
-            self.connection.let_leave(deadline_s)
             self.configure(deadline_s, start_new=True)
         if self.state is not State.CONFIGURED:
             raise RefusalError(UNEXPECTED_ANSWER, f"a new chat is {self.state}")

@@ -15,7 +15,7 @@ from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
-from convoy.remote.pace import Departures, Pace
+from convoy.remote.pace import Departures
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -74,7 +74,6 @@ class Guests:
     connects: Budget = field(default_factory=lambda: Budget(()))
     turns: Turns = field(default_factory=lambda: Turns(None, clock_s))
     starts: Turns = field(default_factory=lambda: Turns(None, clock_s))
-    pace: Pace | None = None
     origins: Collection[Origin] = ()
     is_approved: bool = False
     clean: Callable[[str], str] = str
@@ -99,7 +98,7 @@ class Leaving(Departures):
     __slots__ = ("_has_place", "_shared", "waited_s")
 
     def __init__(self, shared: Guests) -> None:
-        super().__init__(shared.pace, shared.dialler.kill_switch)
+        super().__init__(shared.dialler.pace, shared.dialler.kill_switch)
         self._shared = shared
         self._has_place = False
         self.waited_s = 0.0
@@ -148,13 +147,15 @@ class Leaving(Departures):
     def begin_session(self, deadline_s: float | None, connection: Connection | None) -> float:
         """Wait until the first request of a connection may leave, where that takes its own start.
 
-        A server that answers many upgrades at once would have all first requests at once. Returns
-        by when it has to be answered, and raises, as `take_turn`; `check` has to follow.
+        A server that answers many upgrades at once would have all first requests at once. It is a
+        part of the login, and no message. Returns by when it has to be answered, and raises, as
+        `take_turn`; `check` has to follow.
         """
         try:
             if self._has_place:
                 with self._waiting():
                     self._shared.starts.take(inf if deadline_s is None else deadline_s, connection)
+                self.announce_login()
         finally:
             self.leave_place()
         return self._shared.clock() + self._shared.timeout_s if deadline_s is None else deadline_s

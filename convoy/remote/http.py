@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from typing import cast
+from typing import Literal, cast
 
 import httptools
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.pace import Departures, Pace
+from convoy.remote.pace import Departures
 from convoy.remote.wire_faults import (
     TLS_ALERT,
     WIRE_EXCEPTIONS,
@@ -30,6 +30,11 @@ from convoy.untrusted_text import unbroken
 OF_ALL = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "convoy"}
 """What every request to an API says, besides its own headers. A packed answer would be unpacked
 while other messages wait."""
+Sends = Literal["messages", "questions", "logins"]
+"""What a transport is for. Of questions only what reads is in no rate, and logins have turns."""
+MESSAGES: Sends = "messages"
+QUESTIONS: Sends = "questions"
+LOGINS: Sends = "logins"
 _FIRST_FINAL_STATUS = 200
 # Much less than a body may have, because httptools copies what it has of a header for each piece:
 # a receive of 4 KiB takes 0.5 ms when 1 MiB is there, and 6 ms at 10 MiB.
@@ -44,14 +49,14 @@ class Transport:
 
     A request is written at most once per `exchange`. A connection that is too old, or that the
     server closed while it was idle, is replaced before the first byte is written; after a byte was
-    written there is no second write. Each keeps to `pace`, where there is one, and once the
-    dialler's kill switch is on none leaves. `max_answer_bytes` counts headers and
-    body.
+    written there is no second write. What it `sends` keeps to the dialler's pace, where there is
+    one, and once the dialler's kill switch is on nothing leaves. `max_answer_bytes` counts headers
+    and body.
     """
 
     origin: Origin
     dialler: Dialler = field(default_factory=Dialler)
-    pace: Pace | None = None
+    sends: Sends = MESSAGES
     max_answer_bytes: int = 10 * 2**20
 
     def __post_init__(self) -> None:
@@ -59,6 +64,7 @@ class Transport:
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
         self._is_stopped = False
+        self.pace = None if self.sends is LOGINS else self.dialler.pace
         self._departures = Departures(self.pace, self.dialler.kill_switch)
         self._reader = AnswerReader(self.max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
@@ -134,6 +140,7 @@ class Transport:
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
+        connection.departures = None if self.pace is None else self._departures
         if self._is_stopped:
             # `close` was called while the host was looked up, before there was a connection.
             connection.close()
@@ -180,13 +187,14 @@ class Transport:
         return connection
 
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
+        is_read = request.startswith(b"GET ")
+        is_counted = self.pace is not None and not (is_read and self.sends is QUESTIONS)
         # Only now, because messages that wait for connections would leave all at once afterwards.
-        if self.pace is None:
-            self.dialler.kill_switch.let_pass()
+        if is_counted:
+            self._departures.wait(deadline_s, is_message=not is_read)
         else:
-            self._departures.wait(deadline_s, is_message=not request.startswith(b"GET "))
-            connection.on_sent = self._departures.has_left
-        connection.post(request)
+            self.dialler.kill_switch.let_pass()
+        connection.post(request, is_counted=is_counted)
 
     def _read(self, connection: Connection, deadline_s: float) -> None:
         data, reader = connection.receive(), self._reader

@@ -47,22 +47,24 @@ class KillSwitch:
 
         They are those of the approval that the present connections are for.
         """
-        self._window_begins_s, self._window_ends_s = begins_s, ends_s
-        # A clock that is set back gives nobody more time.
-        self._over_s = self._steady_clock() + ends_s - self._clock()
+        if (begins_s, ends_s) != (self._window_begins_s, self._window_ends_s):
+            self._window_begins_s, self._window_ends_s = begins_s, ends_s
+            self._over_s = inf
+        # A clock that is set back gives nobody more time, whoever asks again.
+        self._over_s = min(self._over_s, self._steady_clock() + (ends_s - self._clock()))
 
     @property
     def reason(self) -> str:
         """Why nothing may leave any more, "" where it may."""
-        now_s = self._clock()
+        now_s, steady_s = self._clock(), self._steady_clock()
         if self._thrown:
             return f"the kill switch: {self._thrown}"
-        if now_s >= self._window_ends_s or self._steady_clock() >= self._over_s:
+        if now_s >= self._window_ends_s or steady_s >= self._over_s:
             return "the window of the approval is over"
         if now_s < self._window_begins_s:
             return "by this machine's clock the window of the approval has not begun"
-        if not 0 <= now_s - self._looked_s < LOOKS_EVERY_S:
-            self._looked_s, self._found = now_s, whether_there(self._file)
+        if steady_s >= self._looked_s + LOOKS_EVERY_S:
+            self._looked_s, self._found = steady_s, whether_there(self._file)
         return f"the kill switch: {self._file} {self._found}" if self._found else ""
 
     def check(self) -> None:

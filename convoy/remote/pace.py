@@ -20,6 +20,8 @@ from convoy.remote.wire_faults import StoppedError
 
 SECOND_S = 1.0
 OVER = "the run was stopped, or this worker has lost its master"
+_LONGEST_WAIT_S = 60.0
+"""Of what is posted by who knows no deadline."""
 SPARE_S = 0.02
 """A second is taken so much longer where the plan leaves room for it, because what leaves a second
 apart may arrive closer together. Where it leaves none, a message that is woken late by at most so
@@ -200,16 +202,19 @@ class Pace:
 class Departures:
     """What one sender is about to send: each is counted at the pace until the kernel has taken it.
 
-    Where nothing had to be approved there is no `pace`, and only the kill switch is asked.
+    It is waited for before it is posted, by who knows a deadline, or by the connection. Where
+    nothing had to be approved there is no `pace`, and only the kill switch is asked.
     """
 
-    __slots__ = ("_kill_switch", "_leaving", "pace")
+    __slots__ = ("_announced", "_kill_switch", "_leaving", "pace")
 
     def __init__(self, pace: Pace | None, kill_switch: RunSwitch) -> None:
         self.pace = pace
         self._kill_switch = kill_switch
         self._leaving: list[bool] = []
         """Whether each is a message."""
+        self._announced = 0
+        """How many of them are not posted yet."""
 
     @property
     def stop_reason(self) -> str:
@@ -228,18 +233,34 @@ class Departures:
         if self.pace is not None:
             self.pace.wait(deadline_s, is_message=is_message)
             self._leaving.append(is_message)
+            self._announced += 1
         self.check()
 
-    def has_left(self, connection: Connection) -> None:
-        """Count all that was written on a connection as gone.
+    def announce_login(self) -> None:
+        """Have what is posted next not counted: it has had a turn of its own."""
+        self._announced += self.pace is not None
 
-        The connection calls back once, for the first byte since the latest text was written.
-        """
-        while self._leaving:
-            self._leaving.pop()
+    @property
+    def is_announced(self) -> bool:
+        """True where what is posted next was waited for."""
+        return self._announced > 0
+
+    def let_leave(self) -> None:
+        """Wait for what is being posted, unless that was done; raises as `wait`."""
+        if self.pace is None:
+            return
+        if not self._announced:
+            self.wait(self.pace.clock() + _LONGEST_WAIT_S)
+        self._announced -= 1
+
+    def has_left(self, connection: Connection) -> None:
+        """Count all that was posted on a connection as gone."""
+        while len(self._leaving) > self._announced:
+            del self._leaving[0]
             cast(Pace, self.pace).has_left(connection)
 
     def keep(self) -> None:
         """Have the pace count no longer what has not left."""
+        self._announced = 0
         while self._leaving:
             cast(Pace, self.pace).keep(is_message=self._leaving.pop())

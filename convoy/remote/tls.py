@@ -110,10 +110,9 @@ class TlsConnection(Connection):
         else:
             self._arrived.write_eof()
 
-    def post(self, data: bytes, *, is_control: bool = False) -> None:
-        """Encrypt data and have it sent, as `Connection.post`."""
+    def _put(self, data: bytes, is_control: bool) -> None:
         self._tls.write(data)
-        super().post(self._outgoing.read(), is_control=is_control)
+        super()._put(self._outgoing.read(), is_control)
 
     def receive(self) -> bytes | None:
         """Return the plain bytes that have arrived, as `Connection.receive`; as is before TLS.

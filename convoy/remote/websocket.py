@@ -7,7 +7,7 @@ from math import inf
 
 from websockets.datastructures import Headers
 
-from convoy.remote.connection import Connection
+from convoy.remote.connection import Connection, Departures
 from convoy.remote.dialling import Dialler
 from convoy.remote.websocket_protocol import WebSocketProtocol
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, AnswerEndedError, StoppedError
@@ -25,18 +25,18 @@ class WebSocket:
 
     Nobody reads: the loop calls back when something has arrived, because a greenlet for each of
     ten thousand connections would cost as much memory again as the connection itself. `fault` says
-    why the connection ended, None until then, and `on_end` is called when it does; what the server
-    sends that is no text for `on_text` ends it, too. Its 220 lines are what may happen on one
-    connection in any order: opening, waiting and each end have to agree on `fault` and on who is
-    switched to.
+    why the connection ended, None until then; what the server sends that is no text for `on_text`
+    ends it, too. Its texts wait for `departures`, where there are any. Its 220 lines are what may
+    happen on one connection in any order: opening, waiting and each end have to agree on `fault`
+    and on who is switched to.
     """
 
     # Each object of ten thousand guests takes 48 bytes less without a `__dict__`.
-    __slots__ = ("_connection", "_on_end", "_on_text", "_protocol", "fault")
+    __slots__ = ("_connection", "_departures", "_on_text", "_protocol", "fault")
 
-    def __init__(self, on_text: OnText, on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_text: OnText, departures: Departures | None = None) -> None:
         self._on_text: OnText | None = on_text
-        self._on_end: Callable[[], None] | None = on_end
+        self._departures = departures
         self._connection: Connection | None = None
         self._protocol: WebSocketProtocol | None = None
         self.fault: Exception | None = None
@@ -91,7 +91,7 @@ class WebSocket:
             self._await_share(dialler)
             protocol = self._protocol = WebSocketProtocol(origin, path)
             deadline_s = take_turn(connection)  # last, because a turn is soon over
-            connection.post(protocol.upgrade(headers))
+            connection.post(protocol.upgrade(headers), is_counted=False)
             answered = None
             while answered is None:
                 data = connection.read_some(deadline_s)
@@ -113,26 +113,26 @@ class WebSocket:
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
+        connection.departures = self._departures
         if self.fault is not None:
             connection.close()
 
-    def send(self, text: bytes, on_sent: Callable[[Connection], object] | None = None) -> None:
-        """Have a text in UTF-8 sent; raises what ended the connection, if it has ended.
+    def send(self, text: bytes) -> None:
+        """Have a text in UTF-8 sent, as `Connection.post`; raises what ended the connection.
 
-        What goes wrong with it is raised where the answer is waited for. `on_sent` is called when
-        the kernel has taken its first byte.
+        What goes wrong with it is raised where the answer is waited for.
         """
         if self._connection is not None:
             self._connection.sent_s = None
         connection, protocol = self._parts()
-        connection.on_sent = on_sent
         connection.post(protocol.text(text))
 
     def ping(self) -> None:
         """Ask the server for a sign of life; `received_s` tells whether it came."""
         connection, protocol = self._parts()
-        # What waits of it in an outage is discarded with the connection, as a text is.
-        connection.post(protocol.ping())
+        # What waits of it in an outage is discarded with the connection, as a text is. Who lets it
+        # be sent has counted it.
+        connection.post(protocol.ping(), is_counted=False)
 
     def _parts(self) -> tuple[Connection, WebSocketProtocol]:
         connection, protocol = self._connection, self._protocol
@@ -251,6 +251,3 @@ class WebSocket:
             self._connection.close()
         if self._protocol is not None:
             self._protocol.end()
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end()

@@ -174,8 +174,24 @@ def test_who_cannot_write_into_it_waits_as_after_one_that_was_killed(
         second.take("an id", run_id)
         second.release(run_id)
 
-    assert path.read_bytes() == b""
+    assert path.read_bytes() == b"released"
     assert waited_s == [3.5, 1.0, 3.5, 1.0]
+
+
+def test_after_one_that_could_not_write_that_it_has_it_others_wait_too(
+    tmp_path: Path, second: OrganisationLock, waited_s: list[float]
+) -> None:
+    """It may have been killed, on a disk that was full."""
+    first = OrganisationLock(tmp_path)
+    first.take("an id", "1")
+    first.release("1")
+    [path] = tmp_path.iterdir()
+    path.write_bytes(b"")
+    waited_s.clear()
+
+    second.take("an id", "2")
+
+    assert waited_s == [3.5]
 
 
 @pytest.mark.parametrize(("logins_per_s", "rest_s"), [(None, 1.0), (5.0, 1.0), (0.25, 4.0)])

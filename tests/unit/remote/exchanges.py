@@ -16,6 +16,7 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
+from convoy.remote.pace import Pace
 from convoy.settings import Origin
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
@@ -26,6 +27,16 @@ def deadline(seconds: float = LONG_S) -> float:
     return clock_s() + seconds
 
 
+class CountingPace(Pace):
+    """A pace that counts what has waited for its turn."""
+
+    waits = 0
+
+    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
+        self.waits += 1
+        super().wait(deadline_s, is_message=is_message)
+
+
 @contextmanager
 def transport_to(
     port: int,
@@ -33,22 +44,24 @@ def transport_to(
     *,
     origin: Origin | None = None,
     kill_switch: KillSwitch | RunSwitch | None = None,
+    pace: Pace | None = None,
     **options: Any,
 ) -> Iterator[Transport]:
     """Open a transport for the time of a with-block, to a port of 127.0.0.1 or an origin."""
-    transport = Transport(
-        origin or Origin("http", "127.0.0.1", port), dialler or dialler_with(kill_switch), **options
-    )
+    dialler = dialler or dialler_with(kill_switch, pace)
+    transport = Transport(origin or Origin("http", "127.0.0.1", port), dialler, **options)
     try:
         yield transport
     finally:
         transport.close()
 
 
-def dialler_with(kill_switch: KillSwitch | RunSwitch | None) -> Dialler:
-    """Return one that asks this kill switch, of a process or of a run."""
+def dialler_with(
+    kill_switch: KillSwitch | RunSwitch | None = None, pace: Pace | None = None
+) -> Dialler:
+    """Return one that asks this kill switch, of a process or of a run, and keeps to the pace."""
     of_run = kill_switch if isinstance(kill_switch, RunSwitch) else RunSwitch(kill_switch)
-    return Dialler(kill_switch=of_run)
+    return Dialler(kill_switch=of_run, pace=pace)
 
 
 def dialler_without_names() -> Dialler:

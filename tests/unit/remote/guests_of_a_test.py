@@ -11,6 +11,7 @@ from convoy.remote.guest_events import Event
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Deployment, Guests
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
+from convoy.remote.pace import Pace
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret
 from convoy.settings import Origin
@@ -23,12 +24,16 @@ SHORT_S = 0.1
 
 
 def guests_at(
-    port: int, *, kill_switch: KillSwitch | RunSwitch | None = None, **options: Any
+    port: int,
+    *,
+    kill_switch: KillSwitch | RunSwitch | None = None,
+    pace: Pace | None = None,
+    **options: Any,
 ) -> Guests:
     tokens = (Secret(f"token-{number}") for number in itertools.count(1))
     host = Origin("http", "127.0.0.1", port)
     given = {
-        "dialler": dialler_with(kill_switch),
+        "dialler": dialler_with(kill_switch, pace),
         "deployment": Deployment(host, "d 1", "https://shop.example", {"X-Test": "1"}),
         "new_guest": lambda: (next(tokens), None),
         "register": lambda secret: None,

@@ -315,6 +315,18 @@ def test_an_address_without_admission_is_not_connected_to(host: str) -> None:
     assert f"{host} stands for {host}, to which no load may go" in str(fault)
 
 
+@pytest.mark.parametrize("host", ["localhost", "192.0.2.10"])
+def test_with_an_approval_another_machine_is_connected_to_encrypted_alone(host: str) -> None:
+    elsewhere: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.10", 1))
+    book = AddressBook(Admission(anywhere=True), look_up=Names(elsewhere))
+    transport = Transport(Origin("http", host, 1), Dialler(book))
+
+    fault = fault_of(transport)
+
+    assert fault.code == "dns"
+    assert f"{host} stands for 192.0.2.10, where all would go in clear" in str(fault)
+
+
 def test_a_name_that_changes_is_judged_at_each_look_up() -> None:
     """The guard was told that it is this machine, and a connection is replaced in mid-run."""
     elsewhere: Address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.10", 1))

@@ -67,7 +67,7 @@ class Asked:
             kill_switch=kill_switch,
             clock=clock_s if pace else self.clock,
         )
-        connections.pace = pace
+        connections.dialler.pace = pace
         self.client = ApiClient(
             connections.open_session(),
             settings,

@@ -14,8 +14,10 @@ from threading import Event
 import gevent
 import pytest
 
+from convoy.clock import clock_s
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
+from convoy.remote.pace import Pace
 from convoy.remote.tls import tls_context
 from convoy.remote.wire_faults import StoppedError
 from convoy.settings import Origin
@@ -56,10 +58,11 @@ def connected(
     server_tls: ssl.SSLContext | None = None,
     client_tls: ssl.SSLContext | None = None,
     may_go_on: Callable[[], bool] | None = None,
+    pace: Pace | None = None,
 ) -> Iterator[Connection]:
     with serving(behave, tls=server_tls) as server:
         origin = Origin("https" if server_tls else "http", "localhost", server.port)
-        dialler = Dialler(tls=client_tls, may_go_on=may_go_on)
+        dialler = Dialler(tls=client_tls, may_go_on=may_go_on, pace=pace)
         connection = dialler.dial(origin, deadline(), lambda _: None)
         try:
             yield connection
@@ -315,3 +318,45 @@ def test_what_tls_sends_by_itself_counts_among_what_was_given(tmp_path: Path) ->
 
         assert 0 < after_handshake < after_message == connection.message_end
         assert connection.given_bytes > after_message
+
+
+def test_whatever_is_posted_keeps_to_the_pace_though_its_sender_does_not_know_of_it(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    pace, posted_s = Pace(2), list[float]()
+    with connected(echo, *tls, pace=pace) as connection:
+
+        def post(piece: bytes) -> None:
+            connection.post(piece)
+            posted_s.append(clock_s())
+
+        # From several greenlets: of what one has announced another one must not make use.
+        posting = [gevent.spawn(post, bytes([each]) * 1_000) for each in range(3)]
+        gevent.joinall(posting, timeout=LONG_S)
+        answered = read_until(connection, 3_000)
+
+        assert posted_s[2] - posted_s[0] >= 1.0 > posted_s[1] - posted_s[0]
+        assert [answered[at] for at in (0, 1_000, 2_000)] == [0, 1, 2]
+        connection.post(b"x", is_control=True)
+        connection.post(b"x", is_counted=False)
+        read_until(connection, 2)
+        assert clock_s() - posted_s[2] < 0.9
+
+
+def test_what_is_posted_on_a_connection_that_has_ended_takes_no_room() -> None:
+    pace = Pace(1)
+    with connected(echo, pace=pace) as connection:
+        connection.post(b"x")
+        connection.close()  # before it has left
+        connection.post(b"y")
+
+        assert pace.ready_at(0.0) == 0.0
+
+
+def test_what_nobody_announced_does_not_leave_once_nothing_may() -> None:
+    pace = Pace(1)
+    with connected(echo, pace=pace) as connection:
+        pace.ends_s = 0.0
+
+        with pytest.raises(TimeoutError):
+            connection.post(b"x")

@@ -15,6 +15,7 @@ from convoy.errors import RefusalError, RemoteError, WireError
 from convoy.remote import websocket
 from convoy.remote.guest_events import (
     OwnCopy,
+    SessionClosed,
 )
 from convoy.remote.guest_protocol import GuestProtocol, GuestProtocolError, State
 from convoy.remote.guests import Leaving
@@ -23,7 +24,7 @@ from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
 from convoy.remote.pace import Pace
 from convoy.results.outcome import ACCEPTED, FAILED, UNKNOWN
-from tests.unit.remote.exchanges import LONG_S, deadline, wait_in_loop
+from tests.unit.remote.exchanges import LONG_S, CountingPace, deadline, wait_in_loop
 from tests.unit.remote.guests_of_a_test import (
     HELLO,
     SHORT_S,
@@ -263,6 +264,7 @@ def test_what_a_guest_has_sent_and_the_server_not_received_takes_its_room() -> N
     leaving = Leaving(guests_at(9, pace=pace))
     for _ in range(2):
         leaving.wait(inf)
+        leaving.let_leave()
     leaving.has_left(held)
 
     now_s += 5.0
@@ -275,20 +277,57 @@ def test_what_a_guest_has_sent_and_the_server_not_received_takes_its_room() -> N
     assert pace.ready_at(now_s) == now_s
 
 
-def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
-    def begins_again(peer: Peer) -> None:
-        peer.configure(readOnly=True)
-        peer.hear()
-        peer.say("SessionResponse", {"connected": False, "readOnly": True})
-        peer.configure()
-        peer.copy_all()
+def begins_again(peer: Peer) -> None:
+    peer.configure(readOnly=True)
+    peer.hear()
+    peer.say("SessionResponse", {"connected": False, "readOnly": True})
+    peer.configure()
+    peer.copy_all()
 
+
+def test_a_new_chat_keeps_to_the_pace_of_an_approval() -> None:
     with guest_of(plays(begins_again), pace=Pace(2)) as (guest, _):
         began_s = clock_s()
         attempt = guest.post("k1", HELLO, LONG_S)
 
         assert attempt.fate is ACCEPTED
         assert attempt.sent_s - began_s >= 1.0
+
+
+A_TEXT = b'{"tracingId": "x"}'
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda guest: guest.connection.tell(GuestProtocol.type),
+        lambda guest: guest.connection.call(GuestProtocol.join, OwnCopy, deadline()),
+        lambda guest: guest.connection.send(A_TEXT),
+        lambda guest: guest.connection.write(A_TEXT),
+        lambda guest: guest.socket.send(A_TEXT),
+    ],
+    ids=["tell", "call", "send", "write", "the socket's own"],
+)
+def test_whatever_a_guest_sends_and_by_whichever_way_it_keeps_to_the_pace(
+    act: Callable[[Guest], object],
+) -> None:
+    pace = CountingPace(2)
+    with guest_of(plays(copies_all), pace=pace) as (guest, _):
+        assert pace.waits == 0  # the login has a turn
+
+        act(guest)
+        act(guest)
+
+        assert pace.waits == 2
+
+
+def test_a_session_that_is_begun_again_on_its_connection_is_a_message() -> None:
+    pace = CountingPace(3)
+    with guest_of(plays(begins_again), pace=pace) as (guest, _):
+        guest.request(GuestProtocol.close_session, SessionClosed)
+        guest.configure(deadline(), start_new=True)
+
+        assert pace.waits == 2
 
 
 @pytest.mark.parametrize(("most", "pings"), [(1, 0), (2, 1)], ids=["no room", "room"])

@@ -11,9 +11,10 @@ import gevent
 import pytest
 
 from convoy.clock import clock_s
+from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
-from convoy.remote.http import Answer, Transport
+from convoy.remote.http import LOGINS, MESSAGES, QUESTIONS, Answer, Sends, Transport
 from convoy.remote.pace import Pace
 from convoy.settings import Origin
 from tests.unit.remote.exchanges import (
@@ -271,6 +272,33 @@ def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() 
     assert max(sum(first <= each < first + 1 for each in left) for first in left) <= most
 
 
+@pytest.mark.parametrize(
+    ("sends", "request_line", "is_held"),
+    [
+        (MESSAGES, b"POST", True),
+        (MESSAGES, b"GET", True),
+        (QUESTIONS, b"POST", True),
+        (QUESTIONS, b"GET", False),
+        (LOGINS, b"POST", False),
+    ],
+)
+def test_all_but_logins_and_what_only_asks_keeps_to_the_pace(
+    sends: Sends, request_line: bytes, is_held: bool
+) -> None:
+    pace = Pace(1)
+    with serving(answers_all) as server:
+        pace.wait(0.0)
+        with transport_to(server.port, pace=pace, sends=sends) as transport:
+            request = request_line + REQUEST.removeprefix(b"POST")
+            if is_held:
+                with pytest.raises(WireError, match="no room"):
+                    transport.exchange(request, deadline(0.3))
+            else:
+                transport.exchange(request, deadline())
+
+        assert len(server.requests) == (not is_held)
+
+
 def test_what_had_room_does_not_leave_once_the_lease_is_over() -> None:
     """It may have, and then another connection has to be made, which takes time."""
 
@@ -318,7 +346,7 @@ def test_what_has_to_connect_anew_gives_its_place_back_meanwhile() -> None:
 
     with (
         serving(ends_when_told, answers_all) as server,
-        transport_to(server.port, Watched(), pace=pace) as transport,
+        transport_to(server.port, Watched(pace=pace)) as transport,
     ):
         transport.exchange(REQUEST, deadline())
         server_ends.set()

@@ -45,7 +45,7 @@ def end_window(bench: Bench) -> None:
 def set_the_clock_back(bench: Bench) -> None:
     """Have the window end by a clock that is set back meanwhile."""
     bench.switch.keep_to_window(0.0, ENDS_S)
-    bench.now_s, bench.steady_s = ENDS_S - 600, 60.0
+    bench.now_s, bench.steady_s = ENDS_S - 600, bench.steady_s + 60.0
 
 
 def set_the_clock_before_the_window(bench: Bench) -> None:
@@ -85,7 +85,7 @@ causes = pytest.mark.parametrize(
 @causes
 def test_what_turns_it_on(bench: Bench, turn_on: Callable[[Bench], object], said: str) -> None:
     bench.switch.check()
-    bench.now_s += LOOKS_EVERY_S
+    bench.steady_s += LOOKS_EVERY_S
 
     turn_on(bench)
 
@@ -95,15 +95,33 @@ def test_what_turns_it_on(bench: Bench, turn_on: Callable[[Bench], object], said
 
 
 @pytest.mark.parametrize(
-    ("after_s", "is_on"), [(LOOKS_EVERY_S - 0.01, False), (LOOKS_EVERY_S, True), (-3600.0, True)]
+    ("after_s", "is_on"), [(LOOKS_EVERY_S - 0.01, False), (LOOKS_EVERY_S, True)]
 )
-def test_it_looks_for_the_file_now_and_then(bench: Bench, after_s: float, is_on: bool) -> None:
+@pytest.mark.parametrize("stepped_s", [0.0, -3600.0, 3600.0])
+def test_it_looks_for_the_file_now_and_then_however_the_clock_is_set(
+    bench: Bench, after_s: float, is_on: bool, stepped_s: float
+) -> None:
     assert bench.switch.reason == ""
     bench.file.touch()
 
-    bench.now_s += after_s
+    bench.steady_s += after_s
+    bench.now_s += stepped_s
 
     assert bool(bench.switch.reason) == is_on
+
+
+def test_a_clock_that_is_set_back_gives_no_more_time_to_who_asks_again(bench: Bench) -> None:
+    """A run's own worker in the same process connects anew, and so does the next run."""
+    bench.switch.keep_to_window(0.0, ENDS_S)
+    bench.now_s, bench.steady_s = ENDS_S - 600, 50.0
+
+    bench.switch.keep_to_window(0.0, ENDS_S)
+
+    assert bench.switch.reason == ""
+    bench.steady_s = 60.0
+    assert bench.switch.reason == "the window of the approval is over"
+    bench.switch.keep_to_window(0.0, ENDS_S + 600)  # that of another approval
+    assert bench.switch.reason == ""
 
 
 def test_the_next_run_is_prepared_after_it_was_thrown(bench: Bench) -> None:
@@ -141,7 +159,7 @@ def test_no_message_leaves_while_it_is_on(
         transport_to(server.port, kill_switch=bench.switch) as transport,
     ):
         transport.exchange(REQUEST, deadline())
-        bench.now_s += LOOKS_EVERY_S
+        bench.steady_s += LOOKS_EVERY_S
 
         turn_on(bench)
 

@@ -23,6 +23,7 @@ from convoy.routes.codes import CodeBook
 from convoy.secrets import STARS, Redactor, Secret
 from convoy.settings import Origin
 from tests.locust_process import free_port
+from tests.unit.remote.exchanges import CountingPace, dialler_with
 from tests.unit.remote.misbehaving_server import Visitor, answer, serving
 from tests.unit.remote.proxy_server import name_proxy_at
 
@@ -54,16 +55,6 @@ class Desk:
             gevent.sleep(self.pause_s)
         self.logins += 1
         return Token(Secret(f"token-{self.logins}"), clock_s() + 3600)
-
-
-class CountingPace(Pace):
-    """A pace that counts what has waited for its turn."""
-
-    waits = 0
-
-    def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
-        self.waits += 1
-        super().wait(deadline_s, is_message=is_message)
 
 
 @contextmanager
@@ -449,7 +440,7 @@ def test_a_path_that_no_request_can_carry_is_refused(path: str) -> None:
 def test_what_is_sent_again_keeps_to_the_pace_and_a_login_does_not() -> None:
     pace = CountingPace(5)
     with serving(in_turn(UNAUTHORIZED, answer("200 OK", b'{"id": "m"}'))) as server:
-        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        transport = Transport(Origin("http", "127.0.0.1", server.port), dialler_with(pace=pace))
         with session_to(server.port, Desk(), transport=transport) as session:
             done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
@@ -460,7 +451,7 @@ def test_a_message_without_room_by_its_deadline_has_not_left() -> None:
     with serving(in_turn(answer("200 OK", b'{"id": "m"}'))) as server:
         pace = Pace(1)
         pace.wait(0.0)
-        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        transport = Transport(Origin("http", "127.0.0.1", server.port), dialler_with(pace=pace))
         with session_to(server.port, Desk(), transport=transport) as session:
             done = session.post(PATH, b"{}", 0.3, own_answers(), CONVERSATION)
 
@@ -476,7 +467,7 @@ def test_a_401_stands_where_nothing_may_leave_any_more() -> None:
         visitor.send(UNAUTHORIZED)
 
     with serving(stop_after_the_first) as server:
-        transport = Transport(Origin("http", "127.0.0.1", server.port), pace=pace)
+        transport = Transport(Origin("http", "127.0.0.1", server.port), dialler_with(pace=pace))
         with session_to(server.port, Desk(), transport=transport) as session:
             done = session.post(PATH, b"{}", LONG_S, own_answers(), CONVERSATION)
 
