@@ -14,7 +14,8 @@ _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
     r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
     r"|(?:%[0-9a-fA-F]{2})+"
-    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});"
+    # Browsers read numbers, and the oldest names, without a semicolon, too.
+    r"|&(?:\#[0-9]{1,20};?|\#[xX][0-9a-fA-F]{1,20};?|[a-zA-Z][a-zA-Z0-9]{1,30};|amp|lt|gt|quot)"
     r"|\+",  # a space, in a form
     re.DOTALL,
 )
@@ -53,8 +54,9 @@ def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
         places += at[start:begin]
         step = 0
         for character, width in _characters(found[0]):
-            shown.append(character)
-            places.append(at[begin + step])
+            if character != "\0":  # nobody sees one, as one of each character of UTF-16
+                shown.append(character)
+                places.append(at[begin + step])
             step += width
         start = end
     if not start:
@@ -80,7 +82,7 @@ def _characters(escape: str) -> Iterator[tuple[str, int]]:
     elif escape[0] == "\\":
         yield _LETTERS.get(escape[1], escape[1]), len(escape)
     elif escape[:2] == "&#":
-        digits = escape[2:-1]
+        digits = escape[2:].removesuffix(";")
         code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
         yield chr(min(code, sys.maxunicode)), len(escape)
     else:

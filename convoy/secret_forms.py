@@ -136,7 +136,7 @@ def _forms(text: str) -> set[str]:
     utf8 = text.encode("utf-8", "surrogatepass")
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
     argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
-    in_clear = {text, once, once.encode().decode("latin-1"), argument}
+    in_clear = {text, once, once.encode().decode("latin-1"), argument, text.replace("\0", "")}
     forms = set(in_clear)
     for each in _encoded(text):
         forms |= {each.hex(), each.hex().upper(), *_base64_forms(each)}

@@ -41,6 +41,8 @@ class Answering:
 
     def answer(self, call: Call, injected_code: str = "") -> Answer:
         """The answer, and its trace in the ledger; `injected_code` replaces the handler's word."""
+        if self.is_foreign(call):
+            return error_answer(FOREIGN, call.correlation_id)
         token_text = call.token_text
         call.token = self._world.tokens.find(token_text)
         methods, call.path_values = self._find(call)
@@ -48,8 +50,6 @@ class Answering:
         try:
             if injected_code:
                 answer = error_answer(self._injected(injected_code), call.correlation_id)
-            elif self._is_foreign(call):
-                answer = error_answer(FOREIGN, call.correlation_id)
             elif route is None:
                 answer = _no_route(methods, call)
             elif route.needs_token:
@@ -64,7 +64,8 @@ class Answering:
             self._world.ledger.reject(find_marker_in_bytes(call.body), answer.code)
         return answer
 
-    def _is_foreign(self, call: Call) -> bool:
+    def is_foreign(self, call: Call) -> bool:
+        """Tell whether a page from elsewhere asks, which has no effect here and leaves no trace."""
         bound = self._world.options.host
         if call.path.startswith(CONTROL):
             return call.comes_from_another_origin(bound)

@@ -53,7 +53,7 @@ class Application:
 
     async def _serve(self, call: Call, send: Send, cut: Callable[[], None]) -> None:
         effect = UNHARMED
-        if call.path.startswith(FAULTY_PREFIX):
+        if call.path.startswith(FAULTY_PREFIX) and not self._answering.is_foreign(call):
             effect = self._world.faults.effect(self._world.now_s())
         answer = None
         if not effect.is_dropped:

@@ -83,7 +83,7 @@ class CommandLine:
 
     def _check(self, options: Namespace) -> None:
         try:
-            judge_options(options)
+            judge_options(options, self._setup.redactor.redact)
             open_channel(options, self._environ, self._setup.redactor)
         except ConvoyError as error:
             self._exit(error)

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from locust.argument_parser import LocustArgumentParser
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plugin.web_server import tls_context
+from convoy.settings.environment import secret_faults
 from convoy.settings.origin import is_certainly_loopback
 from convoy.settings.sources import environment_defaults, names_of
 
@@ -56,13 +57,15 @@ def add_options(parser: LocustArgumentParser, environ: Mapping[str, str]) -> Non
     parser.set_defaults(web_host=_HERE, master_bind_host=_HERE)
 
 
-def judge_options(options: Namespace) -> None:
+def judge_options(options: Namespace, redact: Callable[[str], str]) -> None:
     """Make Locust's own options mean what they say; raises SettingsError for those that cannot.
 
     It does not matter whether they stood on the command line, in `LOCUST_` variables or in
     `locust.conf`. The table in `docs/locust-options.md` has all of them.
     """
     checks = (_without_meaning, _beside_each_other, _out_of_range, _unusable_paths)
+    # First, because a fault would name the path.
+    SettingsError.raise_for(secret_faults(_files(options), redact))
     SettingsError.raise_for(chain.from_iterable(check(options) for check in checks))
     options.only_summary = options.only_summary or not options.print_stats
     # Users are ready before anything is measured, so that there is nothing to reset. Locust would
@@ -120,6 +123,17 @@ def _out_of_range(options: Namespace) -> Iterator[Fault]:
         yield Fault("--web-base-path", problem)
 
 
+def _files(options: Namespace) -> dict[str, str]:
+    """Return what Locust is to write, by the option that says so."""
+    named = {
+        "--csv": options.csv_prefix,
+        "--html": options.html_file,
+        "--json-file": options.json_file,
+        "--logfile": options.logfile,
+    }
+    return {option: path for option, path in named.items() if path}
+
+
 def _unusable_paths(options: Namespace) -> Iterator[Fault]:
     """Yield a fault for what Locust would notice late: its files are written after the run."""
     for name in ("tls_cert", "tls_key"):
@@ -133,14 +147,7 @@ def _unusable_paths(options: Namespace) -> Iterator[Fault]:
         except OSError as error:
             problem = f"{pair[0]!r} is no certificate that goes with --tls-key: {error}"
             yield Fault("--tls-cert", problem)
-    for option, path in (
-        ("--csv", options.csv_prefix),
-        ("--html", options.html_file),
-        ("--json-file", options.json_file),
-        ("--logfile", options.logfile),
-    ):
-        if not path:
-            continue
+    for option, path in _files(options).items():
         there = next(each for each in Path(path).absolute().parents if each.exists())
         if not there.is_dir():
             yield Fault(option, f"{path!r} cannot be written, because {str(there)!r} is no folder")

@@ -148,7 +148,7 @@ def _users(text: str, faults: list[Fault]) -> int:
 
 def _spawn_rate(text: str, faults: list[Fault]) -> float | None:
     number = _number(text)
-    if number is None or not 0 < number <= MOST_USERS:
+    if number is None or not 1 / LONGEST_S < number <= MOST_USERS:
         expected = f"should be a number above 0 and at most {MOST_USERS:,}"
         faults.append(Fault("spawn rate", f"is {quoted(text)}, but {expected}"))
     return number

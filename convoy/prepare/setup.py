@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +12,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import time
+
+from pydantic import ValidationError
 
 from convoy.errors import ConvoyError, Fault, KillSwitchError, RefusedError, SettingsError
 from convoy.files import FileError
@@ -51,6 +54,7 @@ from convoy.settings.environment import (
 )
 from convoy.settings.resolution import resolve
 from convoy.settings.sources import command_of
+from convoy.settings.values import LONGEST_S
 from convoy.untrusted_text import told_lines
 
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
@@ -259,6 +263,13 @@ class Setup:
             # Here, because the values of headers are known as secrets by now.
             texts = {"criteria": "\n".join(settings.criteria)}
             SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
+            self._check_recordable(settings)
+            if spawn_rate and settings.users > spawn_rate * LONGEST_S:
+                problem = (
+                    f"is {spawn_rate:g} users a second, by which {settings.users} users would take "
+                    f"more than {LONGEST_S // 3600} hours to begin; write a higher one"
+                )
+                raise SettingsError([Fault("--spawn-rate", problem)])
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         if withheld := self.keyring.withheld(settings):
             checklist.warn("credentials", withheld, "")
@@ -281,6 +292,19 @@ class Setup:
     def told(self, text: str) -> str:
         """Return a text for the operator: without secrets, each line bounded and printable."""
         return told_lines(self.redactor.redact(text))
+
+    def _check_recordable(self, settings: Settings) -> None:
+        """Raise SettingsError where the record could not be read again, once secrets are hidden."""
+        hidden = self.redactor.redact_all(settings.model_dump(mode="json"))
+        try:
+            Settings.model_validate_json(json.dumps(hidden))
+        except ValidationError as error:
+            problem = (
+                "one is a word of the settings, too, so that nobody could read the record of this "
+                "run and clean up after it once it is hidden; use another value, or write a header "
+                "that is no secret as plain text"
+            )
+            raise SettingsError([Fault("credentials and secret headers", problem)]) from error
 
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         redacted = self.redactor.redact_all

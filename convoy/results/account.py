@@ -13,7 +13,17 @@ import msgspec
 
 from convoy.results.counts import Counts
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import ACCEPTED, REJECTED, UNKNOWN, Cause, Name, Number, Outcome, Second
+from convoy.results.outcome import (
+    ACCEPTED,
+    MOST,
+    REJECTED,
+    UNKNOWN,
+    Cause,
+    Name,
+    Number,
+    Outcome,
+    Second,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -66,8 +76,8 @@ class PoolReport(msgspec.Struct, frozen=True):
     `redirected` counts the messages so far that went to another conversation instead.
     """
 
-    retired: dict[int, Name]
-    redirected: int
+    retired: dict[Number, Name]
+    redirected: Number
 
 
 class StepReport(msgspec.Struct, frozen=True):
@@ -350,7 +360,7 @@ class ScenarioAccount:
             planned,
             configured_per_s,
             dict(Counter(self._retired.values())),
-            sum(self._redirected.values()),
+            min(MOST, sum(self._redirected.values())),
             self.counts_of(_NOBODY).scheduled,
             {step: each.result(with_times) for step, each in self._steps.items()},
             {timing: each.result(with_times) for timing, each in self._timings.items()},

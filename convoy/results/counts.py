@@ -6,7 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
-from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, Cause, Name, Number, Outcome, Seconds
+from convoy.results.outcome import (
+    ACCEPTED,
+    FAILED,
+    MOST,
+    MOST_SECONDS,
+    REJECTED,
+    Cause,
+    Name,
+    Number,
+    Outcome,
+    Seconds,
+)
 
 TOLERATED_SHARE = 0.01
 TOLERATED_MESSAGES = 5
@@ -54,15 +65,17 @@ class Counts:
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
-        """Return the sum of counts; it shares no counter with any of them."""
+        """Return the sum of counts, each bounded; it shares no counter with any of them."""
         total = cls()
         for part in parts:
             for each in fields(cls):
                 mine, theirs = getattr(total, each.name), getattr(part, each.name)
                 if isinstance(mine, Counter):
-                    mine.update(theirs)
+                    for key in theirs:
+                        mine[key] = min(mine[key] + theirs[key], MOST)
                 else:
-                    setattr(total, each.name, mine + theirs)
+                    most = MOST_SECONDS if each.name == "limited_s" else MOST
+                    setattr(total, each.name, min(mine + theirs, most))
         return total
 
     def since(self, earlier: Counts) -> Counts:

@@ -50,7 +50,7 @@ _FEWEST_DIGITS = 7
 _BETWEEN_PARTS = re.compile(r"[^\w\s-]+")
 _AROUND_JSON = "\ufeff \t\r\n"
 _OF_A_LANGUAGE = re.compile(
-    r"""[{<=\\\x00-\x1f\x7f\x85\u2028\u2029]|["']\s*:|&#?\w{2,31};|%[0-9a-fA-F]{2}"""
+    r"""[{<=\\\x00-\x1f\x7f\x85\u2028\u2029]|["']\s*:|&(?:#\w{2}|\w{2,31};)|%[0-9a-fA-F]{2}"""
 )
 """What stands in JSON (cut off, or as Python writes it), XML, HTML, forms and their escapes; and
 lines and tabs, as YAML and tables have them."""
@@ -61,10 +61,10 @@ _PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
 # Quantifiers are possessive or short, so that the time is linear in a text of any length.
 _E_MAIL = re.compile(
-    r"""(?:(?<![\w.+-])(?:\d{7,20}:\d{1,4}|[\w.+-][\w.!#$'*+?^`|~-]{0,254}+)|"[^"\n]{1,64}+")@"""
-    r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|\[[\w.:]{3,45}\])"
+    r"""(?:(?<![\w.+-])(?:\d{7,20}:\d{1,4}|[\w.+-][\w.!#$%&'*+?^`|~-]{0,254}+)|"[^"\n]{1,64}+")@"""
+    r"(?:[\w-]{1,63}+(?:[.\u3002][\w-]{1,63}+){1,8}+|[\w-]{3,63}+|\[[\w.:]{3,45}\])"
 )
-_APART = r"[\s()./_\u2010-\u2015\u2212-]{0,3}"
+_APART = r"[\s()./_*\u00b7\u2010-\u2015\u2022\u2212-]{0,3}"
 _DIGITS = rf"\d(?:{_APART}\d){{6,14}}+"
 _EXTENSION = r"(?:\s?(?:x|ext\.?|#)\s?\d{1,6}+)?"
 _AREA_CODE_IN_BRACKETS = (
@@ -89,7 +89,7 @@ _RUN = re.compile(
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:\s.*)?")
 _DECIMAL = re.compile(r"\d+\.\d+(?:\s.*)?")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_AMERICAN = re.compile(r"(?:1\D)?\(?[2-9]\d\d\)?\D?\d{3}\D\d{4}")
+_AMERICAN = re.compile(r"(?:1\D)?\(?[2-9]\d\d\)?\D?\d{3}\D\d{4}|\([2-9]\d\d\)\d{7}")
 
 
 def masking(redact: Callable[[str], str]) -> Callable[[str], str]:

@@ -10,10 +10,12 @@ import msgspec
 LONGEST_NAME = 128
 Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 """A code or another name in a worker's report; a longer one cannot be decoded."""
-Seconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+MOST_SECONDS, MOST = 1e9, 2**53
+Seconds = Annotated[float, msgspec.Meta(ge=-MOST_SECONDS, le=MOST_SECONDS)]
 """Seconds in a worker's report: neither infinite nor NaN, because JSON cannot express them."""
-Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A whole number in a report or a record, as large as a float can hold it."""
+Number = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+"""A whole number in a report or a record, as large as a float can hold it. A sum of what several
+workers say is `MOST` at most, else nobody could read the record."""
 Second = Annotated[int, msgspec.Meta(ge=0, lt=10**8)]
 """A second in a worker's report, counted from T0."""
 

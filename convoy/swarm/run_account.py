@@ -206,7 +206,7 @@ class RunAccount:
 
     def worker(self, name: str, is_lost: bool, held_s: float) -> WorkerResult:
         """Return what became of a worker that held lanes for so long."""
-        sent = sum(account.counts_of(name).sent for account in self._accounts.values())
+        sent = Counts.total(account.counts_of(name) for account in self._accounts.values()).sent
         state: Literal["reported", "lost"] = "lost" if is_lost else "reported"
         return WorkerResult(name, state, sent, self._workers[name].health.result(), held_s)
 

@@ -14,7 +14,7 @@ import pytest
 from simulator.model.clients import CLIENTS
 from simulator.model.organisation import DEPLOYMENTS, INTEGRATIONS, QUEUES, USER
 from tests.fork_server import Program, run
-from tests.simulator.api import basic, bearer, call
+from tests.simulator.api import MESSAGES, basic, bearer, call
 from tests.simulator_process import DEADLINE_S, ROOT, SimulatorProcess
 
 
@@ -200,6 +200,7 @@ def test_a_page_of_another_origin_cannot_control_it(
     assert reply.status == (403 if is_refused else status)
 
 
+LISTING = "/api/v2/conversations?pageSize=1"
 FOREIGN_PAGES = [
     pytest.param({"Sec-Fetch-Site": "cross-site"}, id="a page elsewhere"),
     pytest.param({"Sec-Fetch-Site": "same-site"}, id="a page of another port"),
@@ -210,7 +211,7 @@ FOREIGN_PAGES = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN_PAGES)
-@pytest.mark.parametrize("path", ["/api/v2/conversations?pageSize=1", "/oauth/token", "/nothing"])
+@pytest.mark.parametrize("path", [LISTING, "/oauth/token", "/nothing"])
 def test_a_page_from_elsewhere_cannot_use_the_api_either(
     path: str, headers: dict[str, str], shared: SimulatorProcess
 ) -> None:
@@ -218,6 +219,24 @@ def test_a_page_from_elsewhere_cannot_use_the_api_either(
 
     assert call(shared, "GET", path, headers=known | headers).status == 403
     assert call(shared, "GET", path, headers=known).status != 403
+
+
+def test_a_page_from_elsewhere_leaves_no_trace_and_draws_no_fault() -> None:
+    page = {"Sec-Fetch-Site": "cross-site"}
+    options = ("--seed", "7", "--fault", "error=503:0.5")
+    with SimulatorProcess(*options) as alone, SimulatorProcess(*options) as visited:
+
+        def statuses(simulator: SimulatorProcess) -> list[int]:
+            known = bearer(simulator)
+            return [call(simulator, "GET", LISTING, headers=known).status for _ in range(20)]
+
+        for number in range(3):
+            body = f"[convoy:20261127-101112-abcdef:conversation_messages:{number}]".encode()
+            assert call(visited, "POST", MESSAGES, body, headers=page).status == 403
+
+        assert statuses(visited) == statuses(alone)
+        ledger = call(visited, "GET", "/simulator/ledger").json
+        assert (ledger["runs"], ledger["rejected"]) == ([], {})
 
 
 [ANY_SITE, *_] = DEPLOYMENTS

@@ -59,6 +59,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "HTML": html.escape,
     "HTML in decimal": lambda text: "".join(f"&#{ord(each)};" for each in text),
     "HTML in hexadecimal": lambda text: "".join(f"&#x{ord(each):X};" for each in text),
+    "HTML without semicolons": lambda text: "".join(f"&#{ord(each)}" for each in text),
+    "HTML with leading zeros": lambda text: "".join(f"&#x{ord(each):010X};" for each in text),
     "HTML by names": lambda text: "".join(
         f"&{codepoint2name[ord(each)]};" if ord(each) in codepoint2name else each for each in text
     ),
@@ -67,6 +69,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "Python": repr,
     "Python in ASCII": ascii,
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
+    "UTF-16 in JSON": lambda text: in_json("".join(f"{each}\0" for each in text)),
+    "UTF-16 in a URL": lambda text: url("".join(f"{each}\0" for each in text)),
     "UTF-8 read as ASCII": lambda text: text.encode().decode("ascii", "surrogateescape"),
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
     "UTF-8 read as Latin-1 twice": lambda text: (

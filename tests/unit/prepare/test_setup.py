@@ -360,6 +360,24 @@ def test_a_record_of_a_run_that_opened_conversations_leads_no_credentials_elsewh
         assert server.connections == 0
 
 
+@pytest.mark.parametrize("secret", ["stage", "criteria", "even", "http"])
+def test_a_secret_that_the_record_could_not_be_read_without_is_refused(
+    tmp_path: Path, secret: str
+) -> None:
+    profile = tmp_path / "own.yaml"
+    profile.write_text("headers: {X-Key: {env: KEY}}\n")
+    prepared = Setup(LOGIN | {"KEY": secret}, lambda: SCENARIOS)
+
+    with pytest.raises(SettingsError, match="one is a word of the settings, too"):
+        prepared.prepare({"load_profile": str(profile)}, None)
+
+
+@pytest.mark.parametrize("spawn_rate", [5e-324, 1e-300, 1e-7])
+def test_users_who_would_begin_for_weeks_are_refused(spawn_rate: float) -> None:
+    with pytest.raises(SettingsError, match="^--spawn-rate: is .* more than 720 hours to begin"):
+        Setup(LOGIN, lambda: SCENARIOS).prepare({"users": "2"}, spawn_rate)
+
+
 def test_a_criterion_with_a_secret_is_not_read_because_a_part_of_it_would_be_told(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from convoy.results.counts import Counts
 from convoy.results.equations import violations
-from convoy.results.outcome import Cause, Outcome
+from convoy.results.outcome import MOST, MOST_SECONDS, Cause, Outcome
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, changed, counts_of
 
 NUMBERS = st.integers(0, 10**6)
@@ -148,6 +150,21 @@ def test_counts_add_up_and_stay_consistent(first: Counts, second: Counts) -> Non
 
     assert [*violations(total, planned=first.scheduled + second.scheduled)] == []
     assert sum(total.errors.values()) == sum(first.errors.values()) + sum(second.errors.values())
+
+
+def test_a_total_of_the_largest_counts_can_be_read_again() -> None:
+    largest = Counts(
+        **{
+            each.name: {Cause.POOL: MOST} if each.name in ("late", "not_sent") else {"x": MOST}
+            for each in fields(Counts)
+            if str(each.type).startswith("dict")
+        },
+        **{each.name: MOST for each in fields(Counts) if each.type == "Number"},
+        limited_s=MOST_SECONDS,
+    )
+    data = msgspec.json.encode(Counts.total([largest, largest]))
+
+    assert msgspec.json.decode(data, type=Counts) == largest
 
 
 def test_a_total_does_not_count_on_with_its_parts() -> None:

@@ -258,6 +258,14 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             '"<text, 7 characters> (3)": 3}',
         ),
         ('{"name": "Ada", "x": 1e400}', "<text, 27 characters>"),
+        (
+            "(555)1234567, +49·170·1234567, +49*170*1234567",
+            "<phone number>, <phone number>, <phone number>",
+        ),
+        (
+            "ada@corp, sip:ada@pbx, no mailbox ann&bob.smith@mail.example",
+            "<e-mail address>, sip:<e-mail address>, no mailbox <e-mail address>",
+        ),
         ("to ad\u0301a\u0323@mail.example", "to <e-mail address>"),
     ],
 )
@@ -344,6 +352,7 @@ def test_a_text_is_masked_below_every_key_that_is_not_known_to_hold_nobody(
         'Content-Disposition: form-data; name="lastName"\r\nX: y\r\n\r\nLee\r\n--b--',
         "fieldName=to&page=2 <code>invalid</code>",
         "Ada Lee\u2028Bo Lee",
+        "&#65&#100&#97",
         "Ada Lee\x85Bo Lee",
         *('{"name": "Ann", "more": ' + "[" * deep + "]" * deep + "}" for deep in (600, 990, 5_000)),
     ],

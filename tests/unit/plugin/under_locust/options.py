@@ -15,6 +15,7 @@ from locust import argument_parser
 
 from convoy.errors import ExitCode, RefusedError, SettingsError
 from convoy.plugin.options import add_options, check_ports, judge_options, who_can_reach
+from convoy.settings.environment import credential_redactor
 from tests.unit.remote.certificates import Authority
 
 Parse = Callable[..., Namespace]
@@ -76,7 +77,7 @@ def parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Parse:
 
 def complaints(options: Namespace) -> str:
     try:
-        judge_options(options)
+        judge_options(options, str)
     except SettingsError as error:
         return str(error)
     return ""
@@ -99,6 +100,16 @@ def test_what_convoy_cannot_honour_is_refused_by_name(
 
     assert re.match(complaint, told)
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html", "--json-file", "--logfile"])
+def test_no_file_is_named_after_a_secret(parse: Parse, option: str) -> None:
+    redact = credential_redactor({"CONVOY_CLIENT_SECRET": "hunter2-hunter2"}).redact
+
+    with pytest.raises(SettingsError) as caught:
+        judge_options(parse(option, "nowhere/hunter2-hunter2.txt"), redact)
+
+    assert str(caught.value).startswith(f"{option}: holds a secret")
 
 
 def test_what_locusts_own_file_says_is_judged_as_well(parse: Parse, tmp_path: Path) -> None:
@@ -157,7 +168,7 @@ def test_options_are_given_to_locust_as_they_are_meant(
 ) -> None:
     options = parse(*given)
 
-    judge_options(options)
+    judge_options(options, str)
 
     assert getattr(options, name) == value
 
