@@ -6,7 +6,7 @@ import logging
 import re
 from base64 import b64decode
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 from weakref import finalize
@@ -201,15 +201,18 @@ class Redactor:
             start = max(start, end)
         return "".join([*kept, text[start:]]) if kept else text
 
-    def redact_all(self, value: T) -> T:
-        """Return a value of JSON with all its texts redacted, keys included."""
+    def redact_all(self, value: T, known: Collection[str] = ()) -> T:
+        """Return a value of JSON with all its texts redacted but `known` ones, keys included."""
         found: object = value
         if isinstance(value, str):
-            found = self.redact(value)
+            found = value if value in known else self.redact(value)
         elif isinstance(value, Mapping):
-            found = {self.redact_all(key): self.redact_all(each) for key, each in value.items()}
+            found = {
+                self.redact_all(key, known): self.redact_all(each, known)
+                for key, each in value.items()
+            }
         elif isinstance(value, (list, tuple)):
-            found = [self.redact_all(each) for each in value]
+            found = [self.redact_all(each, known) for each in value]
         return cast(T, found)
 
     def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:

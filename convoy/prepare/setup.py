@@ -53,6 +53,7 @@ from convoy.settings.environment import (
     simulator_key,
 )
 from convoy.settings.resolution import resolve
+from convoy.settings.schema import words_of_settings
 from convoy.settings.sources import command_of
 from convoy.settings.values import LONGEST_S
 from convoy.untrusted_text import told_lines
@@ -263,7 +264,6 @@ class Setup:
             # Here, because the values of headers are known as secrets by now.
             texts = {"criteria": "\n".join(settings.criteria)}
             SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
-            self._check_recordable(settings)
             if spawn_rate and settings.users > spawn_rate * LONGEST_S:
                 problem = (
                     f"is {spawn_rate:g} users a second, by which {settings.users} users would take "
@@ -293,25 +293,22 @@ class Setup:
         """Return a text for the operator: without secrets, each line bounded and printable."""
         return told_lines(self.redactor.redact(text))
 
-    def _check_recordable(self, settings: Settings) -> None:
-        """Raise SettingsError where the record could not be read again, once secrets are hidden."""
-        hidden = self.redactor.redact_all(settings.model_dump(mode="json"))
-        try:
-            Settings.model_validate_json(json.dumps(hidden))
-        except ValidationError as error:
-            problem = (
-                "one is a word of the settings, too, so that nobody could read the record of this "
-                "run and clean up after it once it is hidden; use another value, or write a header "
-                "that is no secret as plain text"
-            )
-            raise SettingsError([Fault("credentials and secret headers", problem)]) from error
-
     def _facts(self, command_line: Mapping[str, object], settings: Settings) -> RunFacts:
         redacted = self.redactor.redact_all
+        # Nobody could read the record without the words of the settings, which hold no secret.
+        recorded = redacted(settings.model_dump(mode="json"), words_of_settings())
+        try:
+            Settings.model_validate_json(json.dumps(recorded))
+        except ValidationError:
+            told = (
+                "a secret is an ordinary word within the settings of this run, and with that word "
+                "hidden nobody can read its record: reconcile and cleanup will refuse it"
+            )
+            self._checklist.warn("record", told, "use another value, as a header's plain text")
         # Before the values are quoted for a shell: a secret would not be found any more.
         asked, around = redacted(command_line), redacted(self._environ)
         return RunFacts(
-            settings=as_yaml(redacted(settings.model_dump(mode="json"))),
+            settings=as_yaml(recorded),
             command=command_of(asked, around, settings.seed),
             versions=versions(environment_of_children(self._environ)),
             labels=redacted(settings.labels),

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from convoy.settings.model import Settings
@@ -39,6 +42,21 @@ def json_schema() -> str:
     scenario["dialogues"] = {"anyOf": [{"type": "string"}, scenario["dialogues"]]}
     del scenario["longest_dialogue"], schema["$defs"]["LongestDialogue"]
     return json.dumps(schema, indent=2) + "\n"
+
+
+@cache
+def words_of_settings() -> frozenset[str]:
+    """Return the names of all settings, and the words that are values of some."""
+    return frozenset(_words(Settings.model_json_schema()))
+
+
+def _words(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        yield from part.get("properties", ())
+        yield from filter(lambda each: isinstance(each, str), part.get("enum", ()))
+        yield from chain.from_iterable(map(_words, part.values()))
+    elif isinstance(part, list):
+        yield from chain.from_iterable(map(_words, part))
 
 
 def _for_files(part: Any, *, is_by_name: bool = False) -> Any:

@@ -71,7 +71,6 @@ FORMS: dict[str, Callable[[str], str]] = {
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
     "UTF-16 in JSON": lambda text: in_json("".join(f"{each}\0" for each in text)),
     "UTF-16 in a URL": lambda text: url("".join(f"{each}\0" for each in text)),
-    "UTF-8 read as ASCII": lambda text: text.encode().decode("ascii", "surrogateescape"),
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
     "UTF-8 read as Latin-1 twice": lambda text: (
         text.encode().decode("latin-1").encode().decode("latin-1")
@@ -111,9 +110,10 @@ def test_an_awkward_secret_is_hidden_in_every_form(form: Callable[[str], str]) -
         b64encode("id:pässwörd½".encode("latin-1")).decode(),
         "pässwörd½".encode("latin-1").hex(),
         "p&auml;ssw&ouml;rd&frac12;",
+        "pässwörd½".encode().decode("ascii", "surrogateescape"),
     ],
 )
-def test_a_secret_is_hidden_as_programs_write_it_that_know_latin_1(written: str) -> None:
+def test_a_secret_is_hidden_as_programs_write_it_that_know_latin_1_or_ascii(written: str) -> None:
     redacted = hidden("pässwörd½", written)
 
     assert STARS in redacted and len(redacted) <= len(STARS) + 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from base64 import b64encode
 from contextlib import nullcontext
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import yaml
 from greenlet import GreenletExit
 
 from convoy.errors import ExitCode, KillSwitchError, LoginError, RefusedError, SettingsError
+from convoy.prepare.checklist import Checklist
 from convoy.prepare.preflight import Preflight
 from convoy.prepare.scenarios import KnownScenario, check_scenarios
 from convoy.prepare.setup import Setup
@@ -360,16 +363,21 @@ def test_a_record_of_a_run_that_opened_conversations_leads_no_credentials_elsewh
         assert server.connections == 0
 
 
-@pytest.mark.parametrize("secret", ["stage", "criteria", "even", "http"])
-def test_a_secret_that_the_record_could_not_be_read_without_is_refused(
-    tmp_path: Path, secret: str
+@pytest.mark.parametrize(
+    ("secret", "warnings"), [("stage", 0), ("criteria", 0), ("even", 0), ("user", 0), ("http", 1)]
+)
+def test_a_secret_that_is_an_ordinary_word_leaves_the_settings_of_the_record_readable(
+    secret: str, warnings: int
 ) -> None:
-    profile = tmp_path / "own.yaml"
-    profile.write_text("headers: {X-Key: {env: KEY}}\n")
-    prepared = Setup(LOGIN | {"KEY": secret}, lambda: SCENARIOS)
+    setup, settings = Setup(LOGIN, lambda: SCENARIOS), settings_of()
+    setup.redactor.register(secret, permanent=True)
+    setup._checklist = Checklist()
 
-    with pytest.raises(SettingsError, match="one is a word of the settings, too"):
-        prepared.prepare({"load_profile": str(profile)}, None)
+    recorded = setup._facts({}, settings).settings
+
+    if not warnings:
+        assert Settings.model_validate_json(json.dumps(yaml.safe_load(recorded))) == settings
+    assert [each.check for each in setup._checklist.findings] == ["record"] * warnings
 
 
 @pytest.mark.parametrize("spawn_rate", [5e-324, 1e-300, 1e-7])
