@@ -1,11 +1,13 @@
-"""The exceptions that Convoy raises, each with the exit code that it leads to.
+"""The exceptions that reach the operator, each with the exit code that it leads to.
+
+Those that a module raises for its own callers are derived from them there.
 
 ConvoyError
 ├── SettingsError          settings are wrong; every fault at once (exit code 2)
 ├── PayloadError           a message template cannot be used (`plan.payloads`, exit code 2)
 ├── RefusedError           guard or preflight will not start load (exit code 4)
 ├── KillSwitchError        nothing may leave any more, while a run is prepared (exit code 5)
-└── RemoteError            the remote API or the way to it
+└── RemoteError            the remote API or the way to it (exit code 4)
     ├── RefusalError       an answer that refuses what a step asked for
     ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
     └── LoginError         a login that brought no token (`remote.oauth`)

@@ -79,7 +79,7 @@ class SocketFaults:
         return any(self._rng.random() >= (1.0 - each.share) ** elapsed_s for each in self._drops)
 
     def passage(self, now_s: float, *, is_push: bool) -> Passage:
-        """What happens to a frame that leaves now; an answer is delayed at most."""
+        """What happens to a frame that leaves now; an answer can be delayed, and nothing else."""
         delay_s, copies, is_overtaken = 0.0, 1, False
         for fault in self._frames:
             if fault.delay is not None:
@@ -92,8 +92,10 @@ class SocketFaults:
                     copies = 0
                 elif fault.kind == DOUBLE:
                     copies *= 2
-                else:
+                elif fault.kind == REORDER:
                     is_overtaken = True
+                else:
+                    raise ValueError(f"{fault.kind} is no fault of frames")
         return Passage(delay_s, copies, is_overtaken)
 
     def _struck(self, faults: list[SocketFault]) -> SocketFault | None:

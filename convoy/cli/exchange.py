@@ -96,7 +96,8 @@ def exchange_one(
         problem = f"the messages of scenario {scenario} go over HTTP; leave --frames out, or give"
         raise SettingsError([Fault("--frames", f"{problem} --scenarios guest_chat")])
     if conversation_id:
-        raise SettingsError([Fault("--conversation", "a guest's conversation begins with it")])
+        problem = "is given, but a guest's conversation begins with it; leave it out"
+        raise SettingsError([Fault("--conversation", problem)])
     rule = settings.scenario[scenario]
     dialogues = _dialogue(setup.payloads, rule, payload)
     if dialogues:

@@ -2,7 +2,7 @@
 
 LANES = 256
 LEASE_S = 2.5
-"""How long a lease on lanes lasts from when a worker asked for it; it asks four times a second."""
+"""How long a lease on lanes lasts from when a worker asked for it, which is four times a second."""
 
 
 def first_number(lane: int, from_k: int) -> int:

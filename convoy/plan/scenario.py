@@ -223,7 +223,10 @@ class ScenarioPlan:
 
     @property
     def hash(self) -> str:
-        """A fingerprint of everything that decides the messages; equal plans, equal hashes."""
+        """A fingerprint of everything that decides the messages; equal plans, equal hashes.
+
+        What is expected of their answers is not in it.
+        """
         inputs = self._inputs
         parts = (
             self.scenario,
@@ -258,4 +261,6 @@ def _arrivals(inputs: ScenarioInputs) -> Arrivals:
         return ClosedArrivals(inputs.curve.duration_s, most)
     if rule.name == "poisson":
         return PoissonArrivals(inputs.curve, inputs.seed, inputs.scenario, most)
-    return EvenArrivals(inputs.curve, most)
+    if rule.name == "even":
+        return EvenArrivals(inputs.curve, most)
+    raise ValueError(f"there are no arrivals {rule.name!r}")

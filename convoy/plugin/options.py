@@ -139,7 +139,8 @@ def _unusable_paths(options: Namespace) -> Iterator[Fault]:
     for name in ("tls_cert", "tls_key"):
         path = getattr(options, name)
         if path and not Path(path).is_file():
-            yield Fault(f"--{name.replace('_', '-')}", f"there is no file {path!r}")
+            problem = f"is {path!r}, where there is no file; correct the path"
+            yield Fault(f"--{name.replace('_', '-')}", problem)
     pair = options.tls_cert, options.tls_key
     if all(path and Path(path).is_file() for path in pair):
         try:
@@ -228,8 +229,8 @@ def is_here(host: str) -> bool:
 def check_ports(options: Namespace) -> None:
     """Refuse what cannot be listened at, because Locust notices it late and leaves workers running.
 
-    Raises RefusedError for a port that is not to be had, SettingsError for what is none, and for a
-    host that is not this machine.
+    Raises RefusedError for a port that is not to be had, SettingsError for a host that is not this
+    machine.
     """
     if options.processes or options.master:
         host, port = options.master_bind_host, options.master_bind_port

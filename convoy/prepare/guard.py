@@ -2,7 +2,7 @@
 
 The vendor asks for prior approval of every automated test
 (https://jp-help.mypurecloud.com/faqs/can-customers-perform-automated-testing-such-as-load-or-stress-testing-of-genesys-cloud,
-read 2026-11-22), so a target file without one is refused.
+read 2026-11-22), so any other target whose file has none is refused.
 """
 
 from __future__ import annotations

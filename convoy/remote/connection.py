@@ -209,7 +209,7 @@ class Connection:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send data at once, below any TLS; as `post` in all else."""
+        """Send data at once, below any TLS. It is no message: `holds` does not wait for it."""
         self.unsent = bytes(self.unsent) + data
         self.given_bytes += len(data)
         self.send()

@@ -114,6 +114,9 @@ class Criterion:
         return COMPARISONS[self.comparison](value, self.limit)
 
 
+_FURTHER_DIGITS = 10
+
+
 class CriterionResult(msgspec.Struct, frozen=True):
     """What a run was found to be by one criterion.
 
@@ -135,12 +138,20 @@ class CriterionResult(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The observed figure with its unit, as a person reads it."""
-        if self.observed is None:
+        """The observed figure with its unit, as a person reads it.
+
+        It has so many digits that it is on the same side of the limit as the figure itself.
+        """
+        observed = self.observed
+        if observed is None:
             return "nothing"
-        number = f"{self.observed:.3g}"
-        if not self.unit or self.observed >= 10:
-            number = f"{self.observed:,.{1 if self.unit else 0}f}".replace(".0", "")
+        is_short = not self.unit or observed >= 10
+        for more in range(_FURTHER_DIGITS):
+            number = f"{observed:.{3 + more}g}"
+            if is_short:
+                number = f"{observed:,.{more + bool(self.unit)}f}".removesuffix(".0")
+            if _side(float(number.replace(",", "")), self.limit) == _side(observed, self.limit):
+                break
         return f"{'≥ ' * self.at_least}{number}{' ms' if self.unit == 'ms' else self.unit}"
 
     @property
@@ -155,6 +166,10 @@ class CriterionResult(msgspec.Struct, frozen=True):
             return f"{self.criterion}: not judged, because {self.reason}"
         ended = "; the run was ended early for it" if self.aborted else ""
         return f"{self.criterion}: observed {self.shown}{self.when}{ended}"
+
+
+def _side(figure: float, limit: float) -> int:
+    return (figure > limit) - (figure < limit)
 
 
 def selects(pattern: str, code: str) -> bool:

@@ -59,7 +59,7 @@ class _Rule(NamedTuple):
     is_hidden: bool = True
 
 
-_MADE_UP = _Rule(16, "; make one by openssl rand -hex 16")
+_MADE_UP = _Rule(16, "; make one by openssl rand -hex 32")
 _SECRETS = {
     CLIENT_ID: _Rule(),
     CLIENT_SECRET: _Rule(),
@@ -346,7 +346,8 @@ def _directory(environ: Mapping[str, str], variable: str, default: Path) -> Path
     except OSError:
         is_directory = False
     if not is_directory:
-        raise SettingsError([Fault(variable, f"{given!r} is no directory")])
+        problem = f"is {given!r}, which is no folder; name one, or leave the variable out"
+        raise SettingsError([Fault(variable, problem)])
     return path
 
 

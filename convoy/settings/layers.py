@@ -14,6 +14,7 @@ Path = tuple[str, ...]
 """The keys from the top to a setting; list positions are not part of it."""
 
 _COMPARISON = re.compile(r"[<>=!]")
+_PERCENTILE = re.compile(r"(?:p(\d+(?:\.\d+)?)|max)\(")
 _EXCLUSIVE = (("rate", "stages"), ("stages", "rate"))
 
 
@@ -85,10 +86,12 @@ def _with_criteria(below: object, lines: object) -> object:
 def _what_it_is_about(line: object) -> str:
     """Return the part of a criterion before its comparison, in one of the ways to write it.
 
-    `count(unknown, a)` and `unknown(a)` are the same, and so are `errors[*]` and `errors`.
+    `count(unknown, a)` and `unknown(a)` are the same, and so are `errors[*]` and `errors`, `p95.0`
+    and `p95`, `max` and `p100`.
     """
     measure = _COMPARISON.split(str(line), maxsplit=1)[0]
     short = "".join(measure.split()).replace("[*]", "")
+    short = _PERCENTILE.sub(lambda found: f"p{float(found[1] or 100):g}(", short)
     return short.removeprefix("count(").removesuffix(")").replace("(", ",")
 
 

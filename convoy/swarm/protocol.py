@@ -1,8 +1,8 @@
 """The protocol of a run over processes, as its master sees it: messages in, actions out.
 
 It knows no clock, no greenlet and no channel: each call says what the time is, in seconds of the
-master's clock, and returns what is to be done, in order. The states of a run and of a worker, and
-which message fits which, are the tables at the top.
+master's clock, and returns what is to be done, in order. The states of a run are in `phases`,
+those of a worker in `worker_states`; which message fits which is the table at the top.
 """
 
 from __future__ import annotations

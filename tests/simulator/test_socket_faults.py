@@ -110,7 +110,7 @@ def test_a_share_is_struck_by_the_seed_and_all_else_arrives(spec: str) -> None:
         assert sorted(first) == sorted(sound)
     else:
         assert 25 < abs(difference) < 60
-        assert difference > 0 or spec == "ws-lose=0.2"
+        assert (difference > 0) == (spec == "ws-double=0.2")
     assert dialogue(guest_under(spec, options=("--seed", "2")), 100) != first
 
 

@@ -7,6 +7,7 @@ import fnmatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from convoy.results.criteria import CriterionResult, selects
 
@@ -75,3 +76,24 @@ def test_a_figure_is_shown_with_its_unit_and_as_many_digits_as_matter(
     found = CriterionResult("a line", observed, 5.0, "pass", unit, at_least=at_least)
 
     assert found.shown == shown
+
+
+@pytest.mark.parametrize(
+    ("observed", "limit", "unit", "shown", "limit_shown"),
+    [
+        (99.97, 100.0, "%", "99.97%", "100%"),
+        (99.9996, 100.0, "%", "99.9996%", "100%"),
+        (99.985, 99.99, "%", "99.98%", "99.99%"),
+        (400.02, 400.0, "ms", "400.02 ms", "400 ms"),
+        (499.96, 500.0, "/s", "499.96/s", "500/s"),
+        (5.0004, 5.0, "ms", "5.0004 ms", "5 ms"),
+        (500.0, 500.0, "/s", "500/s", "500/s"),
+        (0.3 - 0.1, 0.2, "%", "0.2%", "0.2%"),
+    ],
+)
+def test_a_figure_is_never_shown_on_the_other_side_of_its_limit(
+    observed: float, limit: float, unit: str, shown: str, limit_shown: str
+) -> None:
+    found = CriterionResult("a line", observed, limit, "fail", unit)
+
+    assert (found.shown, replace(found, observed=limit).shown) == (shown, limit_shown)

@@ -401,7 +401,9 @@ def test_payloads_may_be_mounted_elsewhere(tmp_path: Path, repository: Path) -> 
 
 
 def test_a_missing_payload_directory_is_a_fault() -> None:
-    with pytest.raises(SettingsError, match="CONVOY_PAYLOADS_DIR: '/nowhere' is no directory"):
+    with pytest.raises(
+        SettingsError, match="CONVOY_PAYLOADS_DIR: is '/nowhere', which is no folder"
+    ):
         payload_directory({"CONVOY_PAYLOADS_DIR": "/nowhere"}, Path("/unused"))
 
 

@@ -387,7 +387,9 @@ def test_a_missing_default_is_the_only_fault(repository: Path, tmp_path: Path) -
 def test_a_missing_configuration_names_the_variable() -> None:
     faults = faults_of(environ={"CONVOY_CONFIG_DIR": "/nowhere"})
 
-    assert faults == ["CONVOY_CONFIG_DIR: '/nowhere' is no directory"]
+    assert faults == [
+        "CONVOY_CONFIG_DIR: is '/nowhere', which is no folder; name one, or leave the variable out"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,16 @@ DEFAULT = "share(failures[*]) < 1%"
             [["unknown == 0"], ["count(unknown) < 5"]], [DEFAULT, "count(unknown) < 5"], id="count"
         ),
         pytest.param(
+            [["p95(response_time) < 1s"], ["p95.0(response_time) < 2s", "p99(step) < 1s"]],
+            [DEFAULT, "p95.0(response_time) < 2s", "p99(step) < 1s"],
+            id="a percentile",
+        ),
+        pytest.param(
+            [["max(send_error) < 1s"], ["p100(send_error) < 2s"]],
+            [DEFAULT, "p100(send_error) < 2s"],
+            id="the largest",
+        ),
+        pytest.param(
             [["unknown(a) == 0"], ["count(unknown, a) < 5"]],
             [DEFAULT, "count(unknown, a) < 5"],
             id="count in a scenario",
