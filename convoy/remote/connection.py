@@ -13,7 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent, monkey
 
@@ -22,6 +22,8 @@ from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
     from greenlet import greenlet
+
+    from convoy.remote.pace import Departures
 
 _READ, _WRITE = 1, 2
 # A larger buffer costs more in each receive than it saves in the few large answers.
@@ -46,19 +48,6 @@ _make_poll = monkey.get_original("select", "poll")
 
 # What gevent's resolver gives for one address: (family, type, protocol, name, address).
 Address = tuple[int, int, int, str, tuple[object, ...]]
-
-
-class Departures(Protocol):
-    """Counts what leaves on a connection under an approval; `pace.Departures` does."""
-
-    def let_leave(self) -> None:
-        """Wait until a message may leave, unless one was waited for that is not posted yet."""
-
-    def has_left(self, connection: Connection) -> None:
-        """Count all that was posted as gone: the kernel has just taken a part of it."""
-
-    def keep(self) -> None:
-        """Count no longer what has not left, because it will not."""
 
 
 class Connection:

@@ -173,7 +173,7 @@ class GuestConnection:
         except (TimeoutError, StoppedError) as exc:
             raise self.wire_error(exc) from exc
         if self.protocol.state is not state:
-            self._leaving.keep()
+            self._leaving.take_back()
             raise self.refusal
 
     @property
@@ -195,7 +195,7 @@ class GuestConnection:
         try:
             return request(self.protocol, id)
         except BaseException as exc:
-            self._leaving.keep()
+            self._leaving.take_back()
             if isinstance(exc, GuestProtocolError) and not self.is_ready:
                 raise self.refusal from exc  # the server has ended the session meanwhile
             raise
@@ -259,7 +259,7 @@ class GuestConnection:
         try:
             self.socket.send(text)
         except BaseException:  # the connection had ended
-            self._leaving.keep()
+            self._leaving.take_back()
             raise
 
     def close(self, deadline_s: float | None = None) -> None:

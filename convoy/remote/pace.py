@@ -211,10 +211,10 @@ class Departures:
     def __init__(self, pace: Pace | None, kill_switch: RunSwitch) -> None:
         self.pace = pace
         self._kill_switch = kill_switch
-        self._leaving: list[bool] = []
-        """Whether each is a message."""
+        self._leaving: list[bool | None] = []
+        """Whether each is a message; None for what has had a turn of its own."""
         self._announced = 0
-        """How many of them are not posted yet."""
+        """How many of them, the last ones, are not posted yet."""
 
     @property
     def stop_reason(self) -> str:
@@ -225,7 +225,7 @@ class Departures:
     def check(self) -> None:
         """Raise StoppedError where nothing may leave any more."""
         if reason := self.stop_reason:
-            self.keep()
+            self.take_back()
             raise StoppedError(reason)
 
     def wait(self, deadline_s: float, *, is_message: bool = True) -> None:
@@ -238,7 +238,9 @@ class Departures:
 
     def announce_login(self) -> None:
         """Have what is posted next not counted: it has had a turn of its own."""
-        self._announced += self.pace is not None
+        if self.pace is not None:
+            self._leaving.append(None)
+            self._announced += 1
 
     @property
     def is_announced(self) -> bool:
@@ -256,11 +258,21 @@ class Departures:
     def has_left(self, connection: Connection) -> None:
         """Count all that was posted on a connection as gone."""
         while len(self._leaving) > self._announced:
-            del self._leaving[0]
-            cast(Pace, self.pace).has_left(connection)
+            if self._leaving.pop(0) is not None:
+                cast(Pace, self.pace).has_left(connection)
+
+    def take_back(self) -> None:
+        """Have the pace count no longer what was waited for, because it will not be posted."""
+        while self._announced:
+            self._announced -= 1
+            self._keep(self._leaving.pop())
 
     def keep(self) -> None:
-        """Have the pace count no longer what has not left."""
+        """Have the pace count no longer what has not left, because it will not."""
         self._announced = 0
         while self._leaving:
-            cast(Pace, self.pace).keep(is_message=self._leaving.pop())
+            self._keep(self._leaving.pop())
+
+    def _keep(self, is_message: bool | None) -> None:
+        if is_message is not None:
+            cast(Pace, self.pace).keep(is_message=is_message)

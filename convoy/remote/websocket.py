@@ -7,8 +7,9 @@ from math import inf
 
 from websockets.datastructures import Headers
 
-from convoy.remote.connection import Connection, Departures
+from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
+from convoy.remote.pace import Departures
 from convoy.remote.websocket_protocol import WebSocketProtocol
 from convoy.remote.wire_faults import WIRE_EXCEPTIONS, AnswerEndedError, StoppedError
 from convoy.settings import Origin

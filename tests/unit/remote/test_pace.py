@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from convoy.clock import clock_s
 from convoy.remote import pace as pace_module
 from convoy.remote.approved_total import Total
-from convoy.remote.pace import Pace
+from convoy.remote.kill_switch import RunSwitch
+from convoy.remote.pace import Departures, Pace
 from convoy.remote.wire_faults import TotalUsedUpError
 from tests.unit.remote.held import Held
 
@@ -397,3 +398,30 @@ def test_a_ping_that_is_kept_from_arriving_takes_its_room_and_is_discarded() -> 
     pace.discard()
 
     assert (has_room, held.is_reset) == (False, True)
+
+
+def test_of_what_one_sender_sends_each_is_counted_once_by_what_became_of_it() -> None:
+    now_s, delivered = 100.0, Held()
+    pace = Pace(2, lambda: now_s, Total(3))
+    departures = Departures(pace, RunSwitch())
+    departures.wait(inf)
+    departures.let_leave()  # it was waited for
+    departures.wait(inf)
+    departures.take_back()
+    departures.let_leave()  # by who does not know of the pace
+    departures.announce_login()
+    departures.let_leave()
+
+    assert pace.ready_at(now_s) > now_s
+    delivered.keeps = False
+    departures.has_left(delivered)
+    departures.keep()  # nothing is left of them
+    assert pace._leaving == 0
+
+    now_s += 5.0
+    pace.ready_at(now_s)  # it looks whether they have arrived
+    now_s += 5.0
+    assert pace.ready_at(now_s) == now_s
+    departures.wait(inf)
+    with pytest.raises(TotalUsedUpError):
+        departures.wait(inf)
