@@ -16,10 +16,11 @@ _ESCAPE = re.compile(
     r"|(?:%[0-9a-fA-F]{2})+"
     # Browsers read numbers, and the oldest names, without a semicolon, too.
     r"|&(?:\#[0-9]{1,20};?|\#[xX][0-9a-fA-F]{1,20};?|[a-zA-Z][a-zA-Z0-9]{1,30};|amp|lt|gt|quot)"
-    r"|\+",  # a space, in a form
+    r"|\+"  # a space, in a form
+    r"|\0+",  # what nobody sees, such as one for each character of UTF-16
     re.DOTALL,
 )
-_BEGIN_ESCAPES = frozenset("\\%&+")
+_BEGIN_ESCAPES = frozenset("\\%&+\0")
 _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -54,7 +55,7 @@ def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
         places += at[start:begin]
         step = 0
         for character, width in _characters(found[0]):
-            if character != "\0":  # nobody sees one, as one of each character of UTF-16
+            if character != "\0":
                 shown.append(character)
                 places.append(at[begin + step])
             step += width
@@ -85,5 +86,11 @@ def _characters(escape: str) -> Iterator[tuple[str, int]]:
         digits = escape[2:].removesuffix(";")
         code = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
         yield chr(min(code, sys.maxunicode)), len(escape)
+    elif escape[0] == "&":
+        # Of what is no name, or begins with one, the rest is text.
+        plain = html.unescape(escape)
+        width = 1 if escape.endswith(plain[1:]) else 0
+        yield plain[0], len(escape) - width * len(plain[1:])
+        yield from ((each, width) for each in plain[1:])
     else:
-        yield " " if escape == "+" else html.unescape(escape)[0], len(escape)
+        yield " " if escape == "+" else "\0", len(escape)

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 from convoy.errors import ConvoyError, ExitCode
 
-_HIGHEST_RATIO = 100
+HIGHEST_RATIO = 100
 _LEAST_UNPACKED = 2**20
 """What people pack becomes ten times as long, and an archive that is made to harm a thousand."""
 _LONGEST_LINE = 2**26
@@ -73,7 +73,7 @@ def unpacked(packed: bytes | memoryview, most_bytes: int, form: int) -> tuple[by
 
 def most_unpacked(packed_bytes: int) -> int:
     """Return how many bytes something of this length may unpack to."""
-    return _LEAST_UNPACKED + _HIGHEST_RATIO * packed_bytes
+    return _LEAST_UNPACKED + HIGHEST_RATIO * packed_bytes
 
 
 def whether_there(path: Path) -> str:

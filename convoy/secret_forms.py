@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ SHORTEST = 4
 SHORTEST_PART = 8
 """Of a header, of a secret in other letters, and without the padding of base64."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_MOST_LENGTHS = 32
+_MOST_LENGTHS = 16
 """Of forms that begin alike, whatever a far side says: each is tried wherever a text has that
 beginning. Tokens of one service have one length, or a few."""
+_LAST_OF_ONE_HALF = "\uffff"
 _RUN = re.compile(r"[^\s\"'<>\\]*+")
 """What is hidden behind a beginning: a token, an address or what is left of one."""
 
@@ -137,6 +139,14 @@ def _forms(text: str) -> set[str]:
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
     argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
     in_clear = {text, once, once.encode().decode("latin-1"), argument, text.replace("\0", "")}
+    if max(text, default="") > _LAST_OF_ONE_HALF:
+        halves = [_halves(each) for each in text]  # as by JavaScript, and these in UTF-8
+        encoded = (each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves)
+        pairs = zip(text, encoded, strict=True)
+        in_clear.add("".join(halves))
+        in_clear.add("".join(each if each <= _LAST_OF_ONE_HALF else two for each, two in pairs))
+    if not text.isascii():  # browsers read some numbers of HTML as Windows-1252
+        in_clear.add("".join(map(_as_windows_1252, text)))
     forms = set(in_clear)
     for each in _encoded(text):
         forms |= {each.hex(), each.hex().upper(), *_base64_forms(each)}
@@ -153,6 +163,16 @@ def _forms(text: str) -> set[str]:
         forms.update(shown for shown, _ in layers(form.removesuffix("\\")))
         forms.update(shown for shown, _ in layers(form))
     return {form for form in forms if len(form) >= SHORTEST}
+
+
+def _halves(character: str) -> str:
+    """Return a character as UTF-16 has it, in two halves where it is beyond the first plane."""
+    utf16 = character.encode("utf-16-be", "surrogatepass")
+    return "".join(map(chr, struct.unpack(f"!{len(utf16) // 2}H", utf16)))
+
+
+def _as_windows_1252(character: str) -> str:
+    return character.encode("cp1252", "ignore").decode("latin-1") or character
 
 
 def _encoded(text: str) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{SHORTEST_PART},}})")
 _ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
 _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
 _NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
+_NAMES_OF_PARAMETERS = _NAMES.replace("&=", "&=?;#")
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
 _NO_VARIABLE = r"(?!\$(?:[A-Z_]+(?![\w$])|[{(]))"
@@ -52,7 +53,7 @@ _SHAPES = re.compile(
 _NAMED = re.compile(
     rf'(?<=")(?i:{_NAMES})"\s*+:\s*+'
     r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
-    rf"|(?<=[?&;#])(?i:{_NAMES}|sig){_IS}{_value()}"
+    rf"|(?<=[?&;#])(?i:{_NAMES_OF_PARAMETERS}|sig){_IS}{_value()}"
     # The first field of a form has nothing before it.
     rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
     re.DOTALL,

@@ -146,10 +146,10 @@ class LiveRun:
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        """Make the run invalid where the record cannot be written inside."""
+        """Make the run invalid where the record cannot be written inside, or be read again."""
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if self._is_recorded:
                 self._is_recorded = False
                 self.master.problems.note(f"the record could not be written: {error}")

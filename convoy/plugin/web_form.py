@@ -11,6 +11,7 @@ from locust.util.timespan import parse_timespan
 
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plugin.runs import RunController
+from convoy.prepare.guard import check_spawn_rate
 from convoy.settings.values import LONGEST_S, MOST_USERS
 from convoy.swarm.changes import Changes
 from convoy.untrusted_text import quoted
@@ -112,7 +113,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
             raise RefusedError(f"{changed}; only the rate and the number of users can")
     faults: list[Fault] = []
     users = _users(form.get("user_count", ""), faults)
-    _spawn_rate(form.get("spawn_rate", ""), faults)
+    spawn_rate = _spawn_rate(form.get("spawn_rate", ""), faults)
     if form.get("profile", "") not in ("", before.get("profile", "")):
         faults.append(Fault("profile", "is Locust's label of the run, and cannot be changed"))
     present, text = controller.present_rate, form.get("rate", "").strip()
@@ -124,6 +125,7 @@ def edit(controller: RunController, form: Mapping[str, str], before: Mapping[str
         faults.append(Fault("rate", f"{quoted(text)} is no number"))
     SettingsError.raise_for(faults)
     controller.check_users(users)
+    check_spawn_rate(users, spawn_rate)
     held_back = ""
     if is_new and rate is not None and rate != present:
 
@@ -148,7 +150,7 @@ def _users(text: str, faults: list[Fault]) -> int:
 
 def _spawn_rate(text: str, faults: list[Fault]) -> float | None:
     number = _number(text)
-    if number is None or not 1 / LONGEST_S < number <= MOST_USERS:
+    if number is None or not 0 < number <= MOST_USERS:
         expected = f"should be a number above 0 and at most {MOST_USERS:,}"
         faults.append(Fault("spawn rate", f"is {quoted(text)}, but {expected}"))
     return number

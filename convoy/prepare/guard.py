@@ -14,7 +14,7 @@ from math import ceil, floor, inf
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from convoy.errors import RefusedError, did_you_mean
+from convoy.errors import Fault, RefusedError, SettingsError, did_you_mean
 from convoy.plan.lanes import LANES, numbers_between
 from convoy.prepare.checklist import Checklist
 from convoy.prepare.machine import check_machine, files_per_user
@@ -30,7 +30,7 @@ from convoy.settings import Origin, Settings
 from convoy.settings.environment import SIMULATOR_KEY
 from convoy.settings.model import Target, Window
 from convoy.settings.origin import is_certainly_loopback, is_loopback
-from convoy.settings.values import MOST_USERS
+from convoy.settings.values import LONGEST_S, MOST_USERS
 
 _POISSON = 0.8
 """A Poisson plan keeps so far below the highest rate."""
@@ -223,6 +223,16 @@ def check_processes(settings: Settings, processes: int) -> None:
             f", too few for their parts of {rate:.10g}"
         )
         raise _too_fast(settings, wanted, approval.highest_rate, change)
+
+
+def check_spawn_rate(users: int, spawn_rate: float | None) -> None:
+    """Raise SettingsError for a rate, in users per second, by which they begin for weeks."""
+    if spawn_rate and users > spawn_rate * LONGEST_S:
+        problem = (
+            f"is {spawn_rate:g} users a second, by which {users} users would take more than "
+            f"{LONGEST_S // 3600} hours to begin; write a higher one"
+        )
+        raise SettingsError([Fault("--spawn-rate", problem)])
 
 
 def check_users(

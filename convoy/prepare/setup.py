@@ -23,6 +23,7 @@ from convoy.prepare.dialogues import with_longest_dialogues
 from convoy.prepare.embedded_simulator import EmbeddedSimulator
 from convoy.prepare.guard import (
     check_own_targets,
+    check_spawn_rate,
     check_target,
     check_token,
     check_window,
@@ -55,7 +56,6 @@ from convoy.settings.environment import (
 from convoy.settings.resolution import resolve
 from convoy.settings.schema import words_of_settings
 from convoy.settings.sources import command_of
-from convoy.settings.values import LONGEST_S
 from convoy.untrusted_text import told_lines
 
 _OF_TODAY = ("target", "headers", "oauth", "limits", "on_limit", "request_timeout_s")
@@ -264,12 +264,7 @@ class Setup:
             # Here, because the values of headers are known as secrets by now.
             texts = {"criteria": "\n".join(settings.criteria)}
             SettingsError.raise_for([*secret_faults(texts, self.redactor.redact)])
-            if spawn_rate and settings.users > spawn_rate * LONGEST_S:
-                problem = (
-                    f"is {spawn_rate:g} users a second, by which {settings.users} users would take "
-                    f"more than {LONGEST_S // 3600} hours to begin; write a higher one"
-                )
-                raise SettingsError([Fault("--spawn-rate", problem)])
+            check_spawn_rate(settings.users, spawn_rate)
         checklist.ok("settings", f"profile {settings.profile}, target {settings.target.name}")
         if withheld := self.keyring.withheld(settings):
             checklist.warn("credentials", withheld, "")

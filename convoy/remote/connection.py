@@ -159,6 +159,8 @@ class Connection:
             pass
         except OSError as exc:
             self._send_fault = exc
+            if self.departures is not None:
+                self.departures.keep()  # nothing of it leaves, though its owner may not close it
             self.wake()
             return
         if count:

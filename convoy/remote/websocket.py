@@ -114,7 +114,8 @@ class WebSocket:
 
     def _hold(self, connection: Connection) -> None:
         self._connection = connection
-        connection.departures = self._departures
+        if self._departures is not None:
+            connection.departures = self._departures
         if self.fault is not None:
             connection.close()
 

@@ -357,7 +357,7 @@ class ScenarioAccount:
         return ScenarioResult(
             messages.counts,
             messages.durations,
-            planned,
+            min(MOST, planned),  # of a run flat out any number is planned until it is over
             configured_per_s,
             dict(Counter(self._retired.values())),
             min(MOST, sum(self._redirected.values())),

@@ -52,7 +52,8 @@ class BucketCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def __post_init__(self) -> None:
         if len(self.packed) % 8 or len(self.packed) > _MOST_BYTES:
             raise ValueError("half a pair of bucket and count, or too many")
-        if max(memoryview(self.packed).cast("I")[::2], default=0) >= _ABSURD:
+        values = memoryview(self.packed).cast("I")
+        if max(values[::2], default=0) >= _ABSURD or min(values[1::2], default=1) == 0:
             raise ValueError("a bucket of no duration")
 
     def __iter__(self) -> Iterator[tuple[int, int]]:

@@ -48,17 +48,26 @@ class JournalWriter:
 
     def __init__(self) -> None:
         self._last: RunResult | None = None
+        self._packed_bytes = self._unpacked_bytes = 0
 
     def entry(self, result: RunResult) -> bytes:
         """Return what is new in a result since the last one; of a run that `is_over`, the whole.
 
-        Histograms as such are in the last entry alone, because the series has their parts.
+        Histograms as such are in the last entry alone, because the series has their parts. Raises
+        ValueError where `replay` would not read it: it holds what any worker has reported.
         """
         last, self._last = self._last, result
         new = result if last is None else _since(result, last)
         if not result.is_over:
             new = _with_durations(new, lambda part: Durations.of(Histogram))
-        return gzip.compress(msgspec.json.encode(_Entry(1, new), enc_hook=_pairs), _LEVEL)
+        entry = msgspec.json.encode(_Entry(1, new), enc_hook=_pairs)
+        msgspec.json.decode(entry, type=_Entry, dec_hook=_histogram)
+        packed = gzip.compress(entry, _LEVEL)
+        self._packed_bytes += len(packed)
+        self._unpacked_bytes += len(entry)
+        if self._unpacked_bytes > most_unpacked(self._packed_bytes):
+            raise ValueError("what workers reported repeats itself more than figures do")
+        return packed
 
 
 def replay(content: bytes) -> RunResult:

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from string import digits
 
 from convoy.untrusted_text import UNREADABLE
 
@@ -32,7 +33,7 @@ _MOMENTS_AND_COUNTS = {
 }
 _OF_SOMEBODY = {"birth", "post", "postal", "zip", "pass", "real", "card", "bank", "customer"}
 """Words before the last one with which such a key is of somebody all the same."""
-_IN_PARTS = {"name", "names", "address", "addresses"}
+_IN_PARTS = ("name", "names", "address", "addresses")
 _PARTS = {"text", "title", "state", "unit", "level"}
 """Keys of what below a name or an address is a part of it."""
 _MOMENT_OR_COUNT = re.compile(r"[\d.:,+/TZPYMWDHS-]+(?:ms|s|%)?")
@@ -56,6 +57,8 @@ _OF_A_LANGUAGE = re.compile(
 lines and tabs, as YAML and tables have them."""
 _LIST = re.compile(r"""\s*\[\s*(?:["'[{]|-?\d+(?:\.\d+)?\s*,)""")
 """How one that is no JSON begins."""
+_UNSEEN = ("Cf", "Mn", "Mc", "Me")
+"""What is no character by itself: marks, vowel signs, and what steers others."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")
 _PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)
@@ -72,7 +75,7 @@ _AREA_CODE_IN_BRACKETS = (
     r"|\[0[1-9]\d{1,4}\]\s?\d(?:[\s/]?\d){4,11}+"
 )
 _PHONE = re.compile(
-    rf"\+[\s(]{{0,2}}{_DIGITS}{_EXTENSION}"
+    rf"\+[\s(]{{0,2}}\d(?:(?:[^\w@+,;]|_|[,;](?=\d)){{0,3}}\d){{6,14}}+{_EXTENSION}"
     r"|(?i:(?<=tel|sms|fax)|(?<=cell)|(?<=phone)|(?<=mobile|callto|caller|msisdn)|(?<=telefon)"
     r"|(?<=whatsapp)|(?<=rufnummer))"
     r"(?P<before>(?i:s?(?:[\s._-]{0,2}(?:numbers?|nummern?|no|nr))?(?:\s(?:is|was|ist|war))?)"
@@ -132,7 +135,7 @@ def _masked(value: object, words: Sequence[str]) -> object:
         of: dict[str, Sequence[str]] = {each: _words(each) for each in value}
         if any(_LABELS.fullmatch("".join(each)) for each in of.values()):
             of = {each: [] if own == ["text"] else own for each, own in of.items()}
-        if last in _IN_PARTS:
+        if any(each.rstrip(digits).endswith(_IN_PARTS) for each in words):
             of = {each: words if _PARTS.issuperset(own) else own for each, own in of.items()}
         masked: dict[str, object] = {}
         for each, below in value.items():
@@ -161,8 +164,8 @@ def _masked(value: object, words: Sequence[str]) -> object:
 
 def _key(key: str) -> str:
     """Return a key of JSON as it may be shown: it may be whom its value is about."""
-    digits = sum(map(str.isdigit, key))
-    is_name = not any(map(str.isspace, key)) and digits < _FEWEST_DIGITS
+    count = sum(map(str.isdigit, key))
+    is_name = not any(map(str.isspace, key)) and count < _FEWEST_DIGITS
     if is_name or _OF_NOBODY.fullmatch(key):
         return _without_parts(key)
     return f"<text, {len(key)} characters>"
@@ -188,11 +191,11 @@ def _phone(found: re.Match[str]) -> str:
     text = found["maybe"]
     if text is None:
         return f"{found['before'] or ''}<phone number>"
-    digits = re.sub(r"\D", "", text)
-    is_national = digits[0] == "0" and digits != text and not _DECIMAL.fullmatch(text)
+    number = re.sub(r"\D", "", text)
+    is_national = number[0] == "0" and number != text and not _DECIMAL.fullmatch(text)
     is_other = any(each.fullmatch(text) for each in (_DATE, _ADDRESS))
     is_phone = not is_other and (is_national or _AMERICAN.fullmatch(text) is not None)
-    return "<phone number>" if is_phone or digits[:2] == "00" else found[0]
+    return "<phone number>" if is_phone or number[:2] == "00" else found[0]
 
 
 def _usual(text: str) -> str:
@@ -205,7 +208,7 @@ def _usual(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    return "".join(each for each in text if unicodedata.category(each) not in ("Cf", "Mn"))
+    return "".join(each for each in text if unicodedata.category(each) not in _UNSEEN)
 
 
 def _words(key: str) -> list[str]:

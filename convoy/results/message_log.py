@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from convoy.errors import ConvoyError
-from convoy.files import FileError, text_lines, unpacked
+from convoy.files import HIGHEST_RATIO, FileError, text_lines, unpacked
 from convoy.results.outcome import LONGEST_NAME, Attempt, Fate, Number, Phase
 from convoy.untrusted_text import UNREADABLE, told
 
@@ -136,7 +136,8 @@ def redacted(packed: bytes, redact: Callable[[str], str]) -> bytes:
     if not packed:
         return packed
     try:
-        plain, length = unpacked(packed, MOST_BYTES, _GZIP)
+        # As much as a reader of all parts, one after the other, lets each unpack to.
+        plain, length = unpacked(packed, min(MOST_BYTES, HIGHEST_RATIO * len(packed)), _GZIP)
         if length < len(packed):
             raise EOFError(f"it goes on after {length:,} bytes")
         lines = _READER.decode_lines(plain)

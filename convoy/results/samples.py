@@ -24,6 +24,7 @@ Kept = Literal["masked", "none", "full"]
 """What is kept of bodies: without people's data, nothing at all, or everything but secrets."""
 _MOST_READ_BYTES = 4 * (LONGEST_BODY + MARGIN + 1)
 """More than `shortened` looks at, of characters of up to four bytes."""
+_MOST_S = 1.0
 _PER_CODE = 3
 _MOST_CODES_OF_A_WORKER = 50
 _MOST_CODES = 100
@@ -69,10 +70,18 @@ class SampleKeeper:
     """A worker's samples: the first few of a limited number of codes.
 
     `kept` says how much of bodies is kept, and `redact` hides secrets in all that is kept. Once a
-    code has its samples, `offer` costs one look-up.
+    code has its samples, `offer` costs one look-up. No more are kept when to clean them has taken a
+    second of the `clock`, because messages wait meanwhile, and answers may be made to be slow to
+    read.
     """
 
-    def __init__(self, redact: Callable[[str], str], kept: Kept = "masked") -> None:
+    def __init__(
+        self,
+        redact: Callable[[str], str],
+        kept: Kept = "masked",
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._clock, self._left_s = clock, _MOST_S
         self._clean = masking(redact) if kept == "masked" else redact
         self._kept = kept
         self._seen: dict[str, _Seen] = {}
@@ -86,9 +95,11 @@ class SampleKeeper:
                 return
             seen = self._seen[code] = _Seen(at_s, at_s)
         seen.last_s = at_s
-        if seen.kept < _PER_CODE and self._kept != "none":
+        if seen.kept < _PER_CODE and self._kept != "none" and self._left_s > 0:
+            began_s = self._clock()
             seen.kept += 1
             seen.untold.append(self._sample(outcome, at_s, request))
+            self._left_s -= self._clock() - began_s
 
     def report(self) -> SamplesReport:
         """Return what the master has to absorb; each sample is handed out once."""

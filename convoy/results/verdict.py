@@ -146,7 +146,7 @@ def _doubts(scenario: ScenarioResult, is_over: bool, is_disturbed: bool) -> Iter
     for causes, advice in _CAUSES_OF_OURS.items():
         if counts.is_too_often(*causes):
             missed = sum(map(counts.missed, causes))
-            share = missed / counts.scheduled
+            share = missed / max(missed, counts.scheduled)
             named = " and ".join(cause for cause in causes if counts.missed(cause))
             if Cause.GENERATOR in causes and scenario.forgone > missed / 2:
                 advice = _SILENCE

@@ -59,7 +59,7 @@ class WorkerRun:
         self.state = WorkerRunState.JOINING
         self.run_id = self.inputs.run_id
         self.plan_hash = plan_hash(plans)
-        self.samples = SampleKeeper(self.redact, settings.samples)
+        self.samples = SampleKeeper(self.redact, settings.samples, clock_s)
         self._log = MessageLog(self.redact) if settings.records_messages else None
         pace, name_code = self.connections.pace, code_namer(self.redact)
         self.work = {

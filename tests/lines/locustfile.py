@@ -68,8 +68,8 @@ class LineSession:
         assert self._connection is not None
         self._answer = AsyncResult()
         self.attempts, self._connection.sent_s = 1, None
-        self._connection.post(f"{line}\n".encode())
         try:
+            self._connection.post(f"{line}\n".encode())
             with gevent.Timeout(timeout_s, TimeoutError("no answer in time")):
                 word, _, rest = self._answer.get().partition(" ")
         except WIRE_EXCEPTIONS as fault:

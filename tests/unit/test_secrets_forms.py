@@ -6,6 +6,7 @@ import html
 import json
 import random
 import string
+import struct
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
@@ -39,6 +40,11 @@ def all_in_unicode_escapes(text: str) -> str:
     return "".join(f"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
 
 
+def utf16_of(text: str) -> tuple[int, ...]:
+    utf16 = text.encode("utf-16-be")
+    return struct.unpack(f"!{len(utf16) // 2}H", utf16)
+
+
 FORMS: dict[str, Callable[[str], str]] = {
     "in clear": str,
     "JSON": in_json,
@@ -69,6 +75,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "Python": repr,
     "Python in ASCII": ascii,
     "Python's bytes": lambda text: repr(text.encode())[2:-1],
+    "HTML by JavaScript": lambda text: "".join(f"&#{each};" for each in utf16_of(text)),
+    "CESU-8 in a URL": lambda text: quote(
+        b"".join(chr(each).encode("utf-8", "surrogatepass") for each in utf16_of(text)), safe=""
+    ),
+    "UTF-16": lambda text: "".join(f"{each}\0" for each in text),
     "UTF-16 in JSON": lambda text: in_json("".join(f"{each}\0" for each in text)),
     "UTF-16 in a URL": lambda text: url("".join(f"{each}\0" for each in text)),
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
@@ -117,6 +128,19 @@ def test_a_secret_is_hidden_as_programs_write_it_that_know_latin_1_or_ascii(writ
     redacted = hidden("pässwörd½", written)
 
     assert STARS in redacted and len(redacted) <= len(STARS) + 6
+
+
+@pytest.mark.parametrize(
+    ("secret", "written"),
+    [
+        ('Qm7;xR2"vLk9fjTz', 'a=1&Qm7;xR2\\"vLk9fjTz'),
+        ('b"cdef;ghijk88', "ab&quotcdef;ghijk88"),
+        ("off-fjord-77", "off-&fjlig;ord-77"),
+        ("price-€-per-77", "price-&#128;-per-77"),
+    ],
+)
+def test_what_only_looks_like_a_name_of_html_hides_no_secret(secret: str, written: str) -> None:
+    assert STARS in hidden(secret, written)
 
 
 @given(

@@ -11,7 +11,7 @@ from convoy.results.account import (
     ScenarioResult,
 )
 from convoy.results.equations import violations
-from convoy.results.outcome import Cause, Fate, Outcome
+from convoy.results.outcome import MOST, Cause, Fate, Outcome
 from convoy.routes.codes import CodeBook
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, UNKNOWN, account, changed, report_of
 
@@ -301,6 +301,10 @@ def test_what_a_dead_worker_may_have_sent_is_unknown_and_censored() -> None:
     assert result.counts.unknown == result.counts.errors["worker lost"] == 5
     assert result.durations.response.censored == 5
     assert result.durations.response.max.at_least
+
+
+def test_what_is_known_of_a_run_flat_out_can_be_recorded_though_any_number_is_planned() -> None:
+    assert account().result(2**62, None).planned == MOST
 
 
 def test_a_worker_that_never_reported_has_counted_nothing() -> None:

@@ -292,7 +292,12 @@ def test_more_durations_in_a_bucket_than_four_bytes_hold_can_be_kept() -> None:
     assert dict(known).keys() == {7} and dict(censored).keys() == {9}
 
 
-@given(st.lists(st.tuples(st.integers(0, (0x41D << 10) - 1), st.integers(0, 2**32 - 1))))
+def test_pairs_without_a_duration_in_them_are_refused() -> None:
+    with pytest.raises(ValueError, match="a bucket of no duration"):
+        BucketCounts.of([(7, 1), (8, 0)])
+
+
+@given(st.lists(st.tuples(st.integers(0, (0x41D << 10) - 1), st.integers(1, 2**32 - 1))))
 def test_packed_pairs_are_the_same_when_they_are_read(pairs: list[tuple[int, int]]) -> None:
     counts = BucketCounts.of(pairs)
 

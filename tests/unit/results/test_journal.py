@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -95,6 +96,21 @@ def test_what_follows_that_is_no_entry_is_left_out() -> None:
     found = replay(b"".join(entries(result_after(1))) + b"\x00" * 100)
 
     assert list(found.series["messages"].steps) == [0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"generator": {0: GeneratorStep(2**60, 0.1, 1.0)}},
+        {"problems": ("a" * 10**7,)},
+        {"samples": {"timeout": CodeSamples(1e10, 2.0)}},
+    ],
+    ids=["more users than there can be", "what packs too well", "no moment of a run"],
+)
+def test_what_could_not_be_read_again_is_not_entered(changes: dict[str, Any]) -> None:
+    """Any worker may report it; what was entered before is kept."""
+    with pytest.raises(ValueError):
+        JournalWriter().entry(replace(result_after(1), **changes))
 
 
 def test_a_change_of_long_ago_is_in_the_last_entry_at_the_latest() -> None:

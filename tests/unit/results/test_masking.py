@@ -266,6 +266,18 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "ada@corp, sip:ada@pbx, no mailbox ann&bob.smith@mail.example",
             "<e-mail address>, sip:<e-mail address>, no mailbox <e-mail address>",
         ),
+        (
+            "no mailbox प्रिया@डाटामेल.भारत, +41'44'668'18'00, +49,30,123456; "
+            "+4\ufe0f\u20e39\ufe0f\u20e330123456",
+            "no mailbox <e-mail address>, <phone number>, <phone number>; <phone number>",
+        ),
+        (
+            '{"lastname": {"text": "Lee"}, "homeAddress": {"text": "Elm"}, '
+            '"name1": {"title": "D"}}',
+            '{"lastname": {"text": "<text, 3 characters>"}, '
+            '"homeAddress": {"text": "<text, 3 characters>"}, '
+            '"name1": {"title": "<text, 1 characters>"}}',
+        ),
         ("to ad\u0301a\u0323@mail.example", "to <e-mail address>"),
     ],
 )

@@ -331,8 +331,10 @@ def test_a_record_with_what_no_run_has_is_refused_by_name(
 
 
 def test_a_record_of_more_scenarios_than_there_can_be_is_refused_by_name(tmp_path: Path) -> None:
-    many = {str(number): RUN.scenarios["messages"] for number in range(1_001)}
-    (tmp_path / JOURNAL).write_bytes(JournalWriter().entry(replace(RUN, scenarios=many)))
+    entry = json.loads(gzip.decompress(JournalWriter().entry(RUN)))
+    scenarios = entry["result"]["scenarios"]
+    scenarios |= {str(number): scenarios["messages"] for number in range(1_000)}
+    (tmp_path / JOURNAL).write_bytes(gzip.compress(json.dumps(entry).encode()))
 
     with pytest.raises(SettingsError, match=f"{JOURNAL}: is no result of a run .*<= 1000"):
         read_result(tmp_path)

@@ -257,3 +257,20 @@ def test_whatever_a_message_held_its_sample_can_be_reported(outcome: Outcome) ->
 def sample_of(keeper: SampleKeeper) -> ErrorSample:
     [sample] = keeper.report()["400 invalid_payload"].samples
     return sample
+
+
+def test_samples_that_take_long_to_clean_hold_up_the_messages_for_a_second_at_most() -> None:
+    now_s = 0.0
+
+    def slow(text: str) -> str:
+        nonlocal now_s
+        now_s += 0.3
+        return text
+
+    keeper = SampleKeeper(slow, "full", lambda: now_s)
+    for number in range(9):
+        keeper.offer(changed(REJECTED, code=f"400 code-{number}"), 1.0, b"{}")
+
+    codes = keeper.report()
+    assert len(codes) == 9
+    assert sum(bool(each.samples) for each in codes.values()) == 1
