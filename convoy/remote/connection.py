@@ -40,6 +40,8 @@ _MOST_AT_A_TIME = 16
 _ONE_ANSWER_S = 0.02
 """How long an answer of `may_go_on` holds; sixteen sends take less than a millisecond."""
 
+_TCP_CLOSE = 7
+"""The state of a connection that is over, in Linux' include/net/tcp_states.h."""
 _DISCARDS, _DELIVERS = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What the kernel does with what it has still to send when the socket is closed (SO_LINGER)."""
 
@@ -208,11 +210,15 @@ class Connection:
     def holds(self, end: int) -> bool:
         """True while the other side has not received all up to there, a value of `message_end`.
 
-        False once the connection is closed, because nothing is delivered then any more.
+        False once the connection is closed, or was reset by the other side, because nothing is
+        delivered then any more.
         """
         if not self.is_open:
             return False
-        return self.given_bytes - len(self.unsent) - _unacknowledged_bytes(self.number) < end
+        left = _unacknowledged_bytes(self.number)
+        if left and _is_reset(self._socket):
+            return False
+        return self.given_bytes - len(self.unsent) - left < end
 
     def read_some(self, deadline_s: float) -> bytes:
         """Wait for bytes and return what has come, `b""` at the end; raises as `wait`."""
@@ -323,6 +329,12 @@ def _unacknowledged_bytes(number: int) -> int:
     except OSError:
         return 0
     return int.from_bytes(answer, sys.byteorder)
+
+
+def _is_reset(connected: _socket.socket) -> bool:
+    """Return whether the other side has reset a connection, which its owner may not know yet."""
+    # Its kernel keeps on counting what was not acknowledged. Others than Linux count nothing.
+    return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
 
 
 def _stopped() -> StoppedError:

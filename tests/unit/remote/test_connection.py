@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -360,3 +361,24 @@ def test_what_nobody_announced_does_not_leave_once_nothing_may() -> None:
 
         with pytest.raises(TimeoutError):
             connection.post(b"x")
+
+
+def test_what_the_server_has_reset_is_held_by_nobody_though_its_owner_does_not_close_it() -> None:
+    resets = Event()
+
+    def takes_nothing_and_resets(visitor: Visitor) -> None:
+        takes_little(visitor)
+        resets.wait()
+        visitor.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        visitor.connection.close()
+
+    with connected(takes_nothing_and_resets) as connection:
+        connection.post(PIECE * PIECES)
+        gevent.sleep(0)
+        first = connection.given_bytes - len(connection.unsent)  # what the kernel has taken
+        assert connection.holds(first)
+
+        resets.set()
+
+        wait_in_loop(lambda: not connection.holds(first))
+        assert connection.is_open
