@@ -75,7 +75,7 @@ class Counts:
                         mine[key] = min(mine[key] + theirs[key], MOST)
                 else:
                     most = MOST_SECONDS if each.name == "limited_s" else MOST
-                    setattr(total, each.name, min(mine + theirs, most))
+                    setattr(total, each.name, max(-most, min(mine + theirs, most)))
         return total
 
     def since(self, earlier: Counts) -> Counts:
@@ -135,7 +135,8 @@ class Counts:
         for counter in (self.errors, self.failures):
             named = Counter[str]()
             for code, count in counter.items():
-                named[name_code(code)] += count
+                name = name_code(code)
+                named[name] = min(named[name] + count, MOST)
             counter.clear()
             counter.update(named)
 

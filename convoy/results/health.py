@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from convoy.results.histograms import BucketCounts, Histogram, Recorder
-from convoy.results.outcome import Second, Seconds
+from convoy.results.outcome import MOST_SECONDS, Second, Seconds
 
 PACE_S = 0.02
 _INTERVAL_S = 1.0
@@ -180,8 +180,11 @@ class HealthAccount:
 
     def result(self) -> WorkerHealth:
         last, lag = self._last, self._lag
-        mean = last.cpu_s / last.measured_s if last.measured_s else 0.0
-        p50, p99, longest = (round(lag.percentile(percent).ms, 3) for percent in (50, 99, 100))
+        # Whatever a worker reports, the record can hold it.
+        mean = min(MOST_SECONDS, last.cpu_s / last.measured_s) if last.measured_s else 0.0
+        p50, p99, longest = (
+            min(MOST_SECONDS, round(lag.percentile(percent).ms, 3)) for percent in (50, 99, 100)
+        )
         return WorkerHealth(
             measured_s=round(last.measured_s, 3),
             cpu_share=CpuShare(round(mean, 4), round(max(mean, last.cpu_share_max), 4)),

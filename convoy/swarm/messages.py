@@ -17,7 +17,7 @@ from convoy.remote.connections import WorkerShare
 from convoy.results.account import ScenarioReport
 from convoy.results.health import HealthReport
 from convoy.results.message_log import MOST_BYTES
-from convoy.results.outcome import Name, Seconds
+from convoy.results.outcome import Name, Number, Seconds
 from convoy.results.samples import SamplesReport
 from convoy.swarm.value_count import check_values
 from convoy.untrusted_text import UNREADABLE
@@ -100,7 +100,7 @@ class Ready(Numbered, frozen=True):
     """A worker takes part with so many `users` by scenario; `problem` is why more are not ready."""
 
     plan_hash: Name
-    users: dict[str, _Number]
+    users: dict[str, Number]
     problem: _Text = ""
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from math import inf
 from typing import Protocol
 
+from convoy.results.outcome import MOST
 from convoy.swarm.delivery import Delivery
 from convoy.swarm.messages import Ask, Drained, Hello
 from convoy.swarm.phases import Phases
@@ -223,7 +224,7 @@ class Workers:
 
     @property
     def users_ready(self) -> int:
-        return sum(sum(self.status[name].ready.values()) for name in self.present)
+        return min(MOST, sum(sum(self.status[name].ready.values()) for name in self.present))
 
     @property
     def has_surplus(self) -> bool:

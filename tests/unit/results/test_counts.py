@@ -167,6 +167,15 @@ def test_a_total_of_the_largest_counts_can_be_read_again() -> None:
     assert msgspec.json.decode(data, type=Counts) == largest
 
 
+def test_codes_of_one_name_and_times_that_were_less_than_none_can_be_read_again() -> None:
+    counts = Counts(errors={"a": MOST, "b": MOST}, limited_s=-MOST_SECONDS)
+    total = Counts.total([counts, counts])
+    total.rename_codes(lambda code: "other")
+
+    assert msgspec.json.decode(msgspec.json.encode(total), type=Counts) == total
+    assert total.errors == {"other": MOST}
+
+
 def test_a_total_does_not_count_on_with_its_parts() -> None:
     part = counts_of(rejected=1, not_sent={Cause.LIMITS: 1})
     total = Counts.total([part])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import asdict
 
@@ -10,10 +11,12 @@ from convoy.results.health import (
     CpuShare,
     HealthAccount,
     HealthRecorder,
+    HealthReport,
     LoopLag,
     Processor,
     WorkerHealth,
 )
+from convoy.results.histograms import BucketCounts
 from tests.unit.results import LATE_AFTER_S, health_after
 
 
@@ -141,6 +144,16 @@ def test_less_than_a_second_is_as_busy_as_its_mean() -> None:
     health = health_after(0.5, cpu_share=0.6)
 
     assert asdict(health.cpu_share) == pytest.approx({"mean": 0.6, "max": 0.6})
+
+
+def test_whatever_a_worker_reports_of_itself_can_be_read_again() -> None:
+    told = HealthAccount()
+    told.absorb(
+        HealthReport(5e-324, 1e9, 0.0, 0.0, 0.0, BucketCounts.of([((0x3FF + 29) << 10, 1)]))
+    )
+    found = told.result()
+
+    assert msgspec.json.decode(msgspec.json.encode(found), type=WorkerHealth) == found
 
 
 def test_whoever_was_never_asked_has_noted_nothing() -> None:
