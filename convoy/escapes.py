@@ -12,7 +12,7 @@ _MOST_LAYERS = 6
 because that is taken off together with the others."""
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
-    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx])"
+    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx\0])"
     r"|(?:%[0-9a-fA-F]{2})+"
     # Browsers read numbers, and the oldest names, without a semicolon, too.
     r"|&(?:\#[0-9]{1,20};?|\#[xX][0-9a-fA-F]{1,20};?|[a-zA-Z][a-zA-Z0-9]{1,30};|amp|lt|gt|quot)"

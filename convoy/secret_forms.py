@@ -144,6 +144,7 @@ def _forms(text: str) -> set[str]:
         encoded = (each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves)
         pairs = zip(text, encoded, strict=True)
         in_clear.add("".join(halves))
+        in_clear.add("".join(halves).encode("utf-8", "surrogatepass").decode("latin-1"))
         in_clear.add("".join(each if each <= _LAST_OF_ONE_HALF else two for each, two in pairs))
     if not text.isascii():  # browsers read some numbers of HTML as Windows-1252
         in_clear.add("".join(map(_as_windows_1252, text)))

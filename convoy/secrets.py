@@ -22,8 +22,8 @@ _LENGTH_OF_UUID = 36
 _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{SHORTEST_PART},}})")
 _ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
 _OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
-_NAMES = rf"(?:[^\"\\&=]{{0,100}}{_ENDS}|{_OTHERS}) *"
-_NAMES_OF_PARAMETERS = _NAMES.replace("&=", "&=?;#")
+_NAMES = rf"(?:[^\"\\]{{0,100}}{_ENDS}|{_OTHERS}) *"
+_NAMES_OF_PARAMETERS = rf"(?:[^\"\\&=?;#]{{0,100}}{_ENDS}|{_OTHERS}) *"
 """Of members of JSON, and of parameters of a URL, whose values open a door."""
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
 _NO_VARIABLE = r"(?!\$(?:[A-Z_]+(?![\w$])|[{(]))"
@@ -36,7 +36,7 @@ def _value(but: str = "") -> str:
 
     `but` may look at how it begins. A quote that is escaped belongs to what stands around.
     """
-    quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,1000}}+)(?={each})" for each in "\"'")
+    quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,20000}}+)(?={each})" for each in "\"'")
     return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"']))++))"
 
 
@@ -55,7 +55,7 @@ _NAMED = re.compile(
     r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
     rf"|(?<=[?&;#])(?i:{_NAMES_OF_PARAMETERS}|sig){_IS}{_value()}"
     # The first field of a form has nothing before it.
-    rf"|(?<![\w.-])(?i:[\w.-]{{0,60}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
+    rf"|(?<![\w.-])(?i:[\w.-]{{0,200}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
     re.DOTALL,
 )
 """What is a credential by its name. It is looked for by itself, because its name may begin far to

@@ -13,6 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gevent import get_hub, getcurrent, monkey
@@ -130,23 +131,25 @@ class Connection:
 
         It is a message, or a part of one, unless it `is_control`. A message waits for `departures`
         unless it was counted before, or is in no rate: then it is not to be counted here. That
-        raises TimeoutError, and one of WIRE_EXCEPTIONS where nothing may leave any more. What else
-        goes wrong is raised where the answer is waited for. That wait also ends where nothing was
-        sent because the connection `is_readable`.
+        raises TimeoutError, and one of WIRE_EXCEPTIONS where nothing may leave any more or TLS has
+        ended. What else goes wrong is raised where the answer is waited for. That wait also ends
+        where nothing was sent because the connection `is_readable`.
         """
-        if self.departures is not None and is_counted and not is_control:
-            self.departures.let_leave()
+        if self.departures is None or is_control or not is_counted:
+            data = self._sealed(data)
+        else:
+            data = self.departures.let_leave(partial(self._sealed, data))
             if not self.is_open:
                 self.departures.keep()
-        self._put(data, is_control)
-
-    def _put(self, data: bytes, is_control: bool) -> None:
         # A copy, because what is left of a send is a memoryview, to which nothing can be added.
         self.unsent, self.is_readable = bytes(self.unsent) + data if self.unsent else data, False
         self.given_bytes += len(data)
         if not is_control:
             self.message_end = self.given_bytes
         self._outbox.put(self)
+
+    def _sealed(self, data: bytes) -> bytes:
+        return data  # over TLS, records of it
 
     def send(self) -> None:
         """Hand to the kernel what it takes of `unsent`, and the rest as soon as there is room."""

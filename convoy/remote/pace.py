@@ -247,13 +247,20 @@ class Departures:
         """True where what is posted next was waited for."""
         return self._announced > 0
 
-    def let_leave(self) -> None:
-        """Wait for what is being posted, unless that was done; raises as `wait`."""
-        if self.pace is None:
-            return
-        if not self._announced:
+    def let_leave(self, seal: Callable[[], bytes]) -> bytes:
+        """Wait for what is posted, unless that was done, and return it as `seal` does.
+
+        Raises as `wait`; where `seal` raises, nothing is leaving.
+        """
+        if self.pace is not None and not self._announced:
             self.wait(self.pace.clock() + _LONGEST_WAIT_S)
-        self._announced -= 1
+        try:
+            sealed = seal()
+        except BaseException:
+            self.take_back()
+            raise
+        self._announced = max(0, self._announced - 1)
+        return sealed
 
     def has_left(self, connection: Connection) -> None:
         """Count all that was posted on a connection as gone."""

@@ -73,8 +73,8 @@ def proxy_secrets(environ: Mapping[str, str]) -> Iterator[Secret]:
     what is sent of it.
     """
     for name, value in environ.items():
-        if name.lower().endswith(_VARIABLE):
-            _, user, password, _ = _parts(value.strip())
+        for encoding in ("utf-8", "latin-1") if name.lower().endswith(_VARIABLE) else ():
+            _, user, password, _ = _parts(value.strip(), encoding)
             if user or password:
                 login = f"{user}:{password}"
                 yield Secret(login)
@@ -92,12 +92,12 @@ def _parsed(value: str) -> Proxy:
     return Proxy(origin, Secret(f"{user}:{password}") if user else None)
 
 
-def _parts(value: str) -> tuple[str, str, str, str]:
+def _parts(value: str, encoding: str = "utf-8") -> tuple[str, str, str, str]:
     """Return scheme, user, password and the rest of a proxy's address."""
     scheme, rest = value.split("://", 1) if "://" in value else ("http", value)
     login, _, place = rest.rpartition("@")
     user, _, password = login.partition(":")
-    return scheme, unquote(user), unquote(password), place
+    return scheme, unquote(user, encoding), unquote(password, encoding), place
 
 
 def open_tunnel(connection: Connection, proxy: Proxy, origin: Origin, deadline_s: float) -> None:

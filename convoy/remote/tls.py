@@ -110,9 +110,9 @@ class TlsConnection(Connection):
         else:
             self._arrived.write_eof()
 
-    def _put(self, data: bytes, is_control: bool) -> None:
+    def _sealed(self, data: bytes) -> bytes:
         self._tls.write(data)
-        super()._put(self._outgoing.read(), is_control)
+        return self._outgoing.read()
 
     def receive(self) -> bytes | None:
         """Return the plain bytes that have arrived, as `Connection.receive`; as is before TLS.

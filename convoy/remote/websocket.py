@@ -92,7 +92,8 @@ class WebSocket:
             self._await_share(dialler)
             protocol = self._protocol = WebSocketProtocol(origin, path)
             deadline_s = take_turn(connection)  # last, because a turn is soon over
-            connection.post(protocol.upgrade(headers), is_counted=False)
+            # Of who has turns it is a login.
+            connection.post(protocol.upgrade(headers), is_counted=self._departures is None)
             answered = None
             while answered is None:
                 data = connection.read_some(deadline_s)
@@ -132,9 +133,9 @@ class WebSocket:
     def ping(self) -> None:
         """Ask the server for a sign of life; `received_s` tells whether it came."""
         connection, protocol = self._parts()
-        # What waits of it in an outage is discarded with the connection, as a text is. Who lets it
-        # be sent has counted it.
-        connection.post(protocol.ping(), is_counted=False)
+        # What waits of it in an outage is discarded with the connection, as a text is. Of who has
+        # `departures` it was counted where it was allowed.
+        connection.post(protocol.ping(), is_counted=self._departures is None)
 
     def _parts(self) -> tuple[Connection, WebSocketProtocol]:
         connection, protocol = self._connection, self._protocol

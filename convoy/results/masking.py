@@ -58,6 +58,7 @@ lines and tabs, as YAML and tables have them."""
 _LIST = re.compile(r"""\s*\[\s*(?:["'[{]|-?\d+(?:\.\d+)?\s*,)""")
 """How one that is no JSON begins."""
 _UNSEEN = ("Cf", "Mn", "Mc", "Me")
+_FILLERS = "\u115f\u1160\u3164\uffa0"
 """What is no character by itself: marks, vowel signs, and what steers others."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")
 _PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
@@ -208,7 +209,8 @@ def _usual(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    return "".join(each for each in text if unicodedata.category(each) not in _UNSEEN)
+    seen = (each for each in text if unicodedata.category(each) not in _UNSEEN)
+    return "".join(each for each in seen if each not in _FILLERS)
 
 
 def _words(key: str) -> list[str]:

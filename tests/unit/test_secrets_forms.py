@@ -80,6 +80,10 @@ FORMS: dict[str, Callable[[str], str]] = {
         b"".join(chr(each).encode("utf-8", "surrogatepass") for each in utf16_of(text)), safe=""
     ),
     "UTF-16": lambda text: "".join(f"{each}\0" for each in text),
+    "CESU-8 read as Latin-1": lambda text: b"".join(
+        chr(each).encode("utf-8", "surrogatepass") for each in utf16_of(text)
+    ).decode("latin-1"),
+    "UTF-16 of JSON": lambda text: "".join(f"{each}\0" for each in in_json(text)),
     "UTF-16 in JSON": lambda text: in_json("".join(f"{each}\0" for each in text)),
     "UTF-16 in a URL": lambda text: url("".join(f"{each}\0" for each in text)),
     "UTF-8 read as Latin-1": lambda text: text.encode().decode("latin-1"),
@@ -194,6 +198,9 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "accessToken=hunter2&x=1",
         'body "refresh-token=hunter2"',
         "?token[]=hunter2&user[password]=hunter2",
+        "spring.security.oauth2.client.registration.genesys-cloud.client-secret=hunter2",
+        'cookie="' + "; ".join(f"c{number}=value" for number in range(300)) + '; s=hunter2"',
+        '{"user&token": "hunter2", "x=y.token": ["hunter2"]}',
         "?token='hunter2'&oauth.token=hunter2",
         "https://user:it's-hunter2@host.example/",
         '{"token": {"a": {"b": {"c": {"d": "hunter2"}}}}, "x": 1}',

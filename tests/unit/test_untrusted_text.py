@@ -20,6 +20,7 @@ from convoy.untrusted_text import (
     on_one_line,
     printable_lines,
     quoted,
+    readable,
     shortened,
     told,
     told_lines,
@@ -140,3 +141,17 @@ def test_a_checklist_hides_secrets_before_it_wraps_them(secret: str) -> None:
     shown = checklist.as_text()
     assert STARS in shown and "two words" not in shown and "xxx" not in shown
     assert shown.replace("\n", "").isprintable()
+
+
+def test_of_an_answer_without_end_as_much_is_looked_through_as_anybody_reads() -> None:
+    looked_through: list[int] = []
+
+    def redact(text: str) -> str:
+        looked_through.append(len(text))
+        return text
+
+    shown = readable(b"a b " * 10**6, redact)
+
+    assert sum(looked_through) < 10**5
+    assert shown.startswith("a b a b") and shown.endswith("…")
+    assert readable(b"a b", redact) == "a b"

@@ -382,3 +382,22 @@ def test_what_the_server_has_reset_is_held_by_nobody_though_its_owner_does_not_c
 
         wait_in_loop(lambda: not connection.holds(first))
         assert connection.is_open
+
+
+def test_what_tls_does_not_take_any_more_takes_no_room(tmp_path: Path) -> None:
+    authority, pace = Authority(tmp_path), Pace(1)
+    tls = authority.server_context("localhost"), tls_context(authority.ca_file)
+
+    def ends_without_a_word(visitor: Visitor) -> None:
+        socket.socket.shutdown(visitor.connection, socket.SHUT_WR)  # TCP alone
+        visitor.connection.close()
+
+    with connected(ends_without_a_word, *tls, pace=pace) as connection:
+        with pytest.raises(ssl.SSLError):
+            read_until(connection, 1)
+        with suppress(ssl.SSLError):
+            connection.post(b"x")
+        wait_in_loop(lambda: not connection.unsent)
+
+        assert connection.is_open
+        wait_in_loop(lambda: pace.ready_at(clock_s() + 9.0) <= clock_s() + 9.0)

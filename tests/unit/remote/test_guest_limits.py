@@ -264,7 +264,7 @@ def test_what_a_guest_has_sent_and_the_server_not_received_takes_its_room() -> N
     leaving = Leaving(guests_at(9, pace=pace))
     for _ in range(2):
         leaving.wait(inf)
-        leaving.let_leave()
+        leaving.let_leave(bytes)
     leaving.has_left(held)
 
     now_s += 5.0

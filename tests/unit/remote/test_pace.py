@@ -405,12 +405,12 @@ def test_of_what_one_sender_sends_each_is_counted_once_by_what_became_of_it() ->
     pace = Pace(2, lambda: now_s, Total(3))
     departures = Departures(pace, RunSwitch())
     departures.wait(inf)
-    departures.let_leave()  # it was waited for
+    departures.let_leave(bytes)  # it was waited for
     departures.wait(inf)
     departures.take_back()
-    departures.let_leave()  # by who does not know of the pace
+    departures.let_leave(bytes)  # by who does not know of the pace
     departures.announce_login()
-    departures.let_leave()
+    departures.let_leave(bytes)
 
     assert pace.ready_at(now_s) > now_s
     delivered.keeps = False

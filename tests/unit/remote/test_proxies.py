@@ -402,3 +402,7 @@ def test_closing_while_the_proxy_is_asked_ends_the_exchange_as_stopped(
             caller.join(LONG_S)
 
         assert (caller.value.code, caller.value.sent_s) == ("stopped", None)
+
+
+def test_a_login_that_is_escaped_as_latin_1_is_a_secret_in_both_readings() -> None:
+    assert "me:Z\u00fcrich-7" in secrets_of(HTTPS_PROXY="http://me:Z%FCrich-7@proxy.test:1")

@@ -267,9 +267,11 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJuYW1lIjoiQW5uIn0.c2lnbmVk"
             "<e-mail address>, sip:<e-mail address>, no mailbox <e-mail address>",
         ),
         (
-            "no mailbox प्रिया@डाटामेल.भारत, +41'44'668'18'00, +49,30,123456; "
+            "call +49\u3164170\u31641234567, no mailbox प्रिया@डाटामेल.भारत, "
+            "+41'44'668'18'00, +49,30,123456; "
             "+4\ufe0f\u20e39\ufe0f\u20e330123456",
-            "no mailbox <e-mail address>, <phone number>, <phone number>; <phone number>",
+            "call <phone number>, no mailbox <e-mail address>, <phone number>, <phone number>; "
+            "<phone number>",
         ),
         (
             '{"lastname": {"text": "Lee"}, "homeAddress": {"text": "Elm"}, '
