@@ -37,7 +37,7 @@ def _value(but: str = "") -> str:
     `but` may look at how it begins. A quote that is escaped belongs to what stands around.
     """
     quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,20000}}+)(?={each})" for each in "\"'")
-    return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"']))++))"
+    return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"'])|'(?=\w))++))"
 
 
 # Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
@@ -46,9 +46,10 @@ _SHAPES = re.compile(
     # A JSON Web Token, whose first part may have white space after its bracket.
     r"(?<![\w-])(e(?:yJ|yA|wo|w0|wk)[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"
     r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
-    # The login in an address; its password may hold `@` and `/`, where the colon is not of a port.
-    r"|(?<=://)([^\s/@:\"'<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
-    r"|(?<=://)([^\s/@\"'<>]{1,1000}+)(?=@)"
+    # The login in an address. Its user may be one of e-mail, and its password hold `@` and `/`,
+    # where the colon is not of a port.
+    r"|(?<=://)([^\s/:\"<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
+    r"|(?<=://)([^\s/@\"<>]{1,1000}+)(?=@)"
 )
 _NAMED = re.compile(
     rf'(?<=")(?i:{_NAMES})"\s*+:\s*+'
