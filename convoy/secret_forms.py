@@ -23,7 +23,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MOST_LENGTHS = 16
 """Of forms that begin alike, whatever a far side says: each is tried wherever a text has that
 beginning. Tokens of one service have one length, or a few."""
-_LAST_OF_ONE_HALF = "\uffff"
+_LAST_OF_FIRST_PLANE = "\uffff"
 _RUN = re.compile(r"[^\s\"'<>\\]*+")
 """What is hidden behind a beginning: a token, an address or what is left of one."""
 
@@ -139,13 +139,12 @@ def _forms(text: str) -> set[str]:
     once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
     argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
     in_clear = {text, once, once.encode().decode("latin-1"), argument, text.replace("\0", "")}
-    if max(text, default="") > _LAST_OF_ONE_HALF:
+    if max(text, default="") > _LAST_OF_FIRST_PLANE:
         halves = [_halves(each) for each in text]  # as by JavaScript, and these in UTF-8
-        encoded = (each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves)
+        encoded = [each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves]
         pairs = zip(text, encoded, strict=True)
-        in_clear.add("".join(halves))
-        in_clear.add("".join(halves).encode("utf-8", "surrogatepass").decode("latin-1"))
-        in_clear.add("".join(each if each <= _LAST_OF_ONE_HALF else two for each, two in pairs))
+        mixed = (each if each <= _LAST_OF_FIRST_PLANE else two for each, two in pairs)
+        in_clear.update(map("".join, (halves, encoded, mixed)))
     if not text.isascii():  # browsers read some numbers of HTML as Windows-1252
         in_clear.add("".join(map(_as_windows_1252, text)))
     forms = set(in_clear)

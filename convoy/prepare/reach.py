@@ -13,7 +13,7 @@ from convoy.remote.connection import Connection
 from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.http import OF_ALL, QUESTIONS, Answer, request_of
+from convoy.remote.http import OF_ALL, Answer, Sends, request_of
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
 from convoy.routes.codes import UPGRADE_REFUSED, advice
@@ -43,7 +43,7 @@ def check_way(
     """
     origin = Origin.parse(url)
     way = _way(origin, proxy_to(origin))
-    transport = connections.open_transport(origin, QUESTIONS)
+    transport = connections.open_transport(origin, Sends.QUESTIONS)
     asked_s = wall_clock()
     failure: WireError | None = None
     try:

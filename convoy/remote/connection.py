@@ -1,4 +1,4 @@
-"""A TCP connection in gevent's loop, on the real non-blocking socket, and what sends for many."""
+"""A TCP connection in gevent's loop, on the real non-blocking socket."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import _socket
 import errno
 import fcntl
 import os
-import select
 import socket
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gevent import get_hub, getcurrent, monkey
+from gevent import get_hub, getcurrent
 
-from convoy.clock import clock_s
+from convoy.remote.outbox import Outbox, readable_sockets
 from convoy.remote.wire_faults import StoppedError
 
 if TYPE_CHECKING:
@@ -34,20 +33,10 @@ _BROKEN_OFF = (BrokenPipeError, ConnectionResetError)
 _REASONS = _READY, _EXPIRED, _STOPPED = object(), object(), object()
 """Why a wait ended; any other value that the greenlet is switched to with is ignored."""
 
-# A send that wakes a sleeping server costs 8 to 13 us; one to a server that is still busy with the
-# request before costs 5. More than 16 at a time bring nothing further (32 and 64 were tried), and
-# the first of them would be late.
-_MOST_AT_A_TIME = 16
-_ONE_ANSWER_S = 0.02
-"""How long an answer of `may_go_on` holds; sixteen sends take less than a millisecond."""
-
 _TCP_CLOSE = 7
 """The state of a connection that is over, in Linux' include/net/tcp_states.h."""
 _DISCARDS, _DELIVERS = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """What the kernel does with what it has still to send when the socket is closed (SO_LINGER)."""
-
-# Not gevent's: it switches to the loop also for a timeout of 0, and raises in a callback of it.
-_make_poll = monkey.get_original("select", "poll")
 
 # What gevent's resolver gives for one address: (family, type, protocol, name, address).
 Address = tuple[int, int, int, str, tuple[object, ...]]
@@ -63,15 +52,15 @@ class Connection:
     `post` waits for them: nobody sends past an approval because he does not know of it.
 
     `unsent` is what the kernel has still to take. `sent_s` is when the kernel took the first byte
-    since the owner set `sent_s` to None. A message
-    that the other side has not received (`holds`) is discarded when the connection ends, also by
-    the end of the process: the kernel would go on delivering it, minutes later after an outage.
-    `message_end` says where the latest one ends in all `given_bytes`. `received_s` is the time of
-    the latest receive. `is_ended` says that the server has closed its side. Before the kernel gets
-    a message, `may_go_on` is asked: the process may have stood still, or worked, since it was
-    posted. Where that returns False the connection is reset. With `expects_silence` a request is
-    not sent when something has arrived before it: the connection `is_readable` then, and the
-    request stays `unsent`.
+    since the owner set `sent_s` to None. A message that the other side has not received (`holds`)
+    is discarded when the connection ends, also by the end of the process: the kernel would go on
+    delivering it, minutes later after an outage. `message_end` says where the latest one ends in
+    all `given_bytes`. `received_s` is the time of the latest receive. `is_ended` says that the
+    server has closed its side. Before the kernel gets a message, `may_go_on` is asked: the process
+    may have stood still, or worked, since it was posted. Where that returns False the connection is
+    reset. With `expects_silence` a request is not sent when something has arrived before it: the
+    connection `is_readable` then, and the request stays `unsent`. It is long because sending,
+    waiting and each end share one socket, its three watchers and the greenlet that waits.
     """
 
     def __init__(self, address: Address, clock: Callable[[], float], outbox: Outbox) -> None:
@@ -342,59 +331,3 @@ def _is_reset(connected: _socket.socket) -> bool:
 
 def _stopped() -> StoppedError:
     return StoppedError("the connection was closed by its owner")
-
-
-class Outbox:
-    """Gathers the requests that the greenlets of one hub post between two polls of the loop.
-
-    What was posted first is sent first, at the latest before the loop polls again.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[Connection] = []
-        self._is_due = False
-
-    def put(self, sender: Connection) -> None:
-        """Have the sender send before the next poll, or now when 16 have come together."""
-        senders = self._waiting
-        senders.append(sender)
-        if len(senders) == _MOST_AT_A_TIME:
-            self._send()
-        elif not self._is_due:
-            self._is_due = True
-            # The loop runs its callbacks right before it polls.
-            get_hub().loop.run_callback(self._send_last)
-
-    def _send_last(self) -> None:
-        self._is_due = False
-        self._send()
-
-    def _send(self) -> None:
-        senders, self._waiting = self._waiting, []
-        # The descriptor of one that was closed meanwhile may be another connection's by now.
-        used = [each.number for each in senders if each.expects_silence and each.is_open]
-        readable = readable_sockets(used) if used else ()
-        # Asked once for all of them, which share it, unless this process stands still meanwhile.
-        may_go_on = senders[0].may_go_on if senders else None
-        ask_again_s = clock_s() + _ONE_ANSWER_S
-        if may_go_on is not None and not may_go_on():
-            ask_again_s = -_NEVER_S
-        for sender in senders:
-            sender.is_readable = sender.number in readable
-            if sender.is_readable:
-                sender.wake()
-            elif clock_s() < ask_again_s:
-                sender.send()
-            else:
-                sender.flush()
-
-
-def readable_sockets(numbers: Iterable[int]) -> set[int]:
-    """Return those of the descriptors that are readable or closed by the server: one system call.
-
-    A trial receive would do as well, but raises an exception for each idle socket.
-    """
-    poll = _make_poll()
-    for number in numbers:
-        poll.register(number, select.POLLIN)
-    return {number for number, _ in poll.poll(0)}

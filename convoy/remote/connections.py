@@ -19,7 +19,7 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
-from convoy.remote.http import LOGINS, QUESTIONS, Sends, Transport
+from convoy.remote.http import Sends, Transport
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
@@ -151,7 +151,7 @@ class Connections:
 
         These keep to no pace, because a worker asks before it may send anything.
         """
-        return self._session(self.open_transport(self.api, QUESTIONS), self._first[kind])
+        return self._session(self.open_transport(self.api, Sends.QUESTIONS), self._first[kind])
 
     def _session(self, transport: Transport, held: _Held) -> ApiSession:
         return ApiSession(
@@ -264,7 +264,7 @@ class Connections:
         credentials = self._credentials[kind]
         if isinstance(credentials, Token):
             return credentials
-        transport = self.open_transport(self._login, LOGINS)
+        transport = self.open_transport(self._login, Sends.LOGINS)
         renewing = credentials.refresh_token
         try:
             # Before it has a turn, which would be over when the login before has ended.

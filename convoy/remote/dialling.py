@@ -12,9 +12,10 @@ from itertools import count
 
 from convoy.clock import clock_s
 from convoy.remote.addresses import AddressBook, Admission
-from convoy.remote.connection import Address, Connection, Outbox
+from convoy.remote.connection import Address, Connection
 from convoy.remote.kill_switch import RunSwitch
 from convoy.remote.loop_share import LoopShare
+from convoy.remote.outbox import Outbox
 from convoy.remote.pace import Departures, Pace
 from convoy.remote.proxies import Proxy, open_tunnel, proxy_to
 from convoy.remote.tls import TlsConnection, TlsPeer, tls_context

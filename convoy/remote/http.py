@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from math import inf
-from typing import Literal, cast
+from typing import cast
 
 import httptools
 import msgspec
@@ -30,17 +31,20 @@ from convoy.untrusted_text import unbroken
 OF_ALL = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "convoy"}
 """What every request to an API says, besides its own headers. A packed answer would be unpacked
 while other messages wait."""
-Sends = Literal["messages", "questions", "logins"]
-"""What a transport is for. Of questions only what reads is in no rate, and logins have turns."""
-MESSAGES: Sends = "messages"
-QUESTIONS: Sends = "questions"
-LOGINS: Sends = "logins"
 _FIRST_FINAL_STATUS = 200
 # Much less than a body may have, because httptools copies what it has of a header for each piece:
 # a receive of 4 KiB takes 0.5 ms when 1 MiB is there, and 6 ms at 10 MiB.
 _MOST_HEAD_BYTES = 256 * 2**10
 _MOST_UNPACKED_BYTES = 10 * 2**20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+class Sends(Enum):
+    """What a transport is for: of questions what reads is in no rate, and logins have turns."""
+
+    MESSAGES = auto()
+    QUESTIONS = auto()
+    LOGINS = auto()
 
 
 @dataclass(eq=False, repr=False)
@@ -56,7 +60,7 @@ class Transport:
 
     origin: Origin
     dialler: Dialler = field(default_factory=Dialler)
-    sends: Sends = MESSAGES
+    sends: Sends = Sends.MESSAGES
     max_answer_bytes: int = 10 * 2**20
 
     def __post_init__(self) -> None:
@@ -64,7 +68,7 @@ class Transport:
         self._connection: Connection | None = None
         self._end_of_use_s = 0.0
         self._is_stopped = False
-        self.pace = None if self.sends is LOGINS else self.dialler.pace
+        self.pace = None if self.sends is Sends.LOGINS else self.dialler.pace
         self._departures = Departures(self.pace, self.dialler.kill_switch)
         self._reader = AnswerReader(self.max_answer_bytes)
         self.connecting_s = (0.0, 0.0)
@@ -188,7 +192,7 @@ class Transport:
 
     def _post(self, connection: Connection, request: bytes, deadline_s: float) -> None:
         is_read = request.startswith(b"GET ")
-        is_counted = self.pace is not None and not (is_read and self.sends is QUESTIONS)
+        is_counted = self.pace is not None and not (is_read and self.sends is Sends.QUESTIONS)
         # Only now, because messages that wait for connections would leave all at once afterwards.
         if is_counted:
             self._departures.wait(deadline_s, is_message=not is_read)

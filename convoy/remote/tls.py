@@ -10,7 +10,8 @@ from pathlib import Path
 import certifi
 
 from convoy.files import read_text
-from convoy.remote.connection import Address, Connection, Outbox
+from convoy.remote.connection import Address, Connection
+from convoy.remote.outbox import Outbox
 
 _RECORD_BYTES = 16_384
 _MOST_CA_BYTES = 10 * 2**20

@@ -18,6 +18,7 @@ import msgspec
 Kind = Literal["time", "number", "rate"]
 Unit = Literal["ms", "%", "", "/s"]
 CriterionVerdict = Literal["pass", "fail", "not judged"]
+_FURTHER_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,6 @@ class Criterion:
         return COMPARISONS[self.comparison](value, self.limit)
 
 
-_FURTHER_DIGITS = 10
-
-
 class CriterionResult(msgspec.Struct, frozen=True):
     """What a run was found to be by one criterion.
 
@@ -145,10 +143,11 @@ class CriterionResult(msgspec.Struct, frozen=True):
         observed = self.observed
         if observed is None:
             return "nothing"
-        is_short = not self.unit or observed >= 10
+        is_small = bool(self.unit) and observed < 10
         for more in range(_FURTHER_DIGITS):
-            number = f"{observed:.{3 + more}g}"
-            if is_short:
+            if is_small:
+                number = f"{observed:.{3 + more}g}"
+            else:
                 number = f"{observed:,.{more + bool(self.unit)}f}".removesuffix(".0")
             if _side(float(number.replace(",", "")), self.limit) == _side(observed, self.limit):
                 break

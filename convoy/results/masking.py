@@ -34,8 +34,9 @@ _MOMENTS_AND_COUNTS = {
 _OF_SOMEBODY = {"birth", "post", "postal", "zip", "pass", "real", "card", "bank", "customer"}
 """Words before the last one with which such a key is of somebody all the same."""
 _IN_PARTS = ("name", "names", "address", "addresses")
+"""Ends of words for what may be given in parts."""
 _PARTS = {"text", "title", "state", "unit", "level"}
-"""Keys of what below a name or an address is a part of it."""
+"""Keys of what right below such a key is a part of it."""
 _MOMENT_OR_COUNT = re.compile(r"[\d.:,+/TZPYMWDHS-]+(?:ms|s|%)?")
 _NAMED = {"argument", "attribute", "field", "param", "parameter", "property"}
 """Words whose `name` is no person's."""
@@ -58,8 +59,9 @@ lines and tabs, as YAML and tables have them."""
 _LIST = re.compile(r"""\s*\[\s*(?:["'[{]|-?\d+(?:\.\d+)?\s*,)""")
 """How one that is no JSON begins."""
 _UNSEEN = ("Cf", "Mn", "Mc", "Me")
-_FILLERS = "\u115f\u1160\u3164\uffa0"
 """What is no character by itself: marks, vowel signs, and what steers others."""
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Of Hangul: letters that nobody sees."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")
 _PAGE = re.compile(r"<(?:html|head)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title>([^<>{}&]{1,100})</title>", re.IGNORECASE)

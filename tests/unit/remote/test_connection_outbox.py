@@ -11,10 +11,10 @@ import gevent
 import pytest
 
 from convoy.errors import WireError
-from convoy.remote import connection
-from convoy.remote.connection import Outbox
+from convoy.remote import outbox as outbox_module
 from convoy.remote.dialling import Dialler
 from convoy.remote.http import Transport
+from convoy.remote.outbox import Outbox
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,
@@ -67,7 +67,7 @@ def test_what_is_left_after_a_pause_of_the_process_leaves_only_if_it_may(
 ) -> None:
     log: list[object] = []
     moments = iter([0.0, 0.0, 4.0, 4.0])
-    monkeypatch.setattr(connection, "clock_s", lambda: next(moments))
+    monkeypatch.setattr(outbox_module, "clock_s", lambda: next(moments))
     outbox = Outbox()
 
     for name in range(3):

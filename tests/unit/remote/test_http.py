@@ -14,7 +14,7 @@ from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
-from convoy.remote.http import LOGINS, MESSAGES, QUESTIONS, Answer, Sends, Transport
+from convoy.remote.http import Answer, Sends, Transport
 from convoy.remote.pace import Pace
 from convoy.settings import Origin
 from tests.unit.remote.exchanges import (
@@ -275,11 +275,11 @@ def test_what_waits_while_others_are_rendered_counts_when_the_kernel_takes_it() 
 @pytest.mark.parametrize(
     ("sends", "request_line", "is_held"),
     [
-        (MESSAGES, b"POST", True),
-        (MESSAGES, b"GET", True),
-        (QUESTIONS, b"POST", True),
-        (QUESTIONS, b"GET", False),
-        (LOGINS, b"POST", False),
+        (Sends.MESSAGES, b"POST", True),
+        (Sends.MESSAGES, b"GET", True),
+        (Sends.QUESTIONS, b"POST", True),
+        (Sends.QUESTIONS, b"GET", False),
+        (Sends.LOGINS, b"POST", False),
     ],
 )
 def test_all_but_logins_and_what_only_asks_keeps_to_the_pace(

@@ -167,6 +167,13 @@ def test_what_was_late_or_not_sent_is_said_with_its_share_and_its_causes() -> No
     )
 
 
+def test_what_was_late_though_nothing_was_scheduled_is_a_doubt_and_no_traceback() -> None:
+    """Any worker may report it, also while the run goes on."""
+    reasons = judged(counts_of(late={Cause.GENERATOR: 10})).reasons
+
+    assert any("10 of 0 messages (100.0%, " in reason for reason in reasons)
+
+
 def test_each_cause_has_its_own_hundredth() -> None:
     late = {Cause.GENERATOR: 9, Cause.LIMITS: 9, Cause.POOL: 9}
 
