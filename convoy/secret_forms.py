@@ -136,9 +136,11 @@ def _parts(form: str) -> Iterator[str]:
 def _forms(text: str) -> set[str]:
     """Return the forms in which a secret is looked for, in each layer of escapes of a text."""
     utf8 = text.encode("utf-8", "surrogatepass")
-    once = utf8.decode("latin-1")  # as headers are read; whoever passes it on may do so again
     argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
-    in_clear = {text, once, once.encode().decode("latin-1"), argument, text.replace("\0", "")}
+    in_clear = {text, argument, text.replace("\0", "")}
+    for _ in range(3):  # as headers are read; whoever passes it on may do so again, and escape it
+        in_clear.add(utf8.decode("latin-1"))
+        utf8 = utf8.decode("latin-1").encode()
     if max(text, default="") > _LAST_OF_FIRST_PLANE:
         halves = [_halves(each) for each in text]  # as by JavaScript, and these in UTF-8
         encoded = [each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves]
@@ -177,6 +179,8 @@ def _as_windows_1252(character: str) -> str:
 
 def _encoded(text: str) -> Iterator[bytes]:
     yield text.encode("utf-8", "surrogatepass")
+    if max(text, default="") > _LAST_OF_FIRST_PLANE:
+        yield "".join(map(_halves, text)).encode("utf-8", "surrogatepass")
     if not text.isascii():
         with suppress(UnicodeEncodeError):
             yield text.encode("latin-1")

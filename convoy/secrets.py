@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 from weakref import finalize
 
+from convoy.credential_shapes import credential_spans
 from convoy.escapes import layers
 from convoy.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
 from convoy.untrusted_text import printable, printable_lines
@@ -20,49 +21,6 @@ _FURTHER_LINE = re.compile(r"\n(?!  )")
 _INDENT = "\n  "
 _LENGTH_OF_UUID = 36
 _PARAMETER = re.compile(rf"[\w-]+=\"?([^\s\",;]{{{SHORTEST_PART},}})")
-_ENDS = r"(?:token|jwt|secret|password|passwd|signature|api[_ -]?key)"
-_OTHERS = "authorization|(?:set-)?cookie|x-amz-credential"
-_NAMES = rf"(?:[^\"\\]{{0,100}}{_ENDS}|{_OTHERS}) *"
-_NAMES_OF_PARAMETERS = rf"(?:[^\"\\&=?;#]{{0,100}}{_ENDS}|{_OTHERS}) *"
-"""Of members of JSON, and of parameters of a URL, whose values open a door."""
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{}\]]', re.DOTALL)
-_NO_VARIABLE = r"(?!\$(?:[A-Z_]+(?![\w$])|[{(]))"
-"""Of a shell, which says where a value is to be found. Hashes and passwords begin so, too."""
-_IS = r"(?:\]|\[\d{0,5}+\]){0,3}+="
-
-
-def _value(but: str = "") -> str:
-    """Return a pattern for a value: in quotes up to the other one, else up to what ends a word.
-
-    `but` may look at how it begins. A quote that is escaped belongs to what stands around.
-    """
-    quoted = (rf"{each}{but}((?:[^{each}\\\n]|\\.){{1,20000}}+)(?={each})" for each in "\"'")
-    return rf"(?:{'|'.join(quoted)}|[\"']?{but}((?:[^\s&;\"'<>#\\]|\\(?![\"'])|'(?=\w))++))"
-
-
-# Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
-# to be linear in a text that a stranger has written.
-_SHAPES = re.compile(
-    # A JSON Web Token, whose first part may have white space after its bracket.
-    r"(?<![\w-])(e(?:yJ|yA|wo|w0|wk)[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"
-    r"|\b(?i:bearer|basic)[ \t]+([\w.~+/=-]{16,}+)"
-    # The login in an address. Its user may be one of e-mail, and its password hold `@` and `/`,
-    # where the colon is not of a port.
-    r"|(?<=://)([^\s/:\"<>]{0,200}+:(?!\d{1,5}[/?#])[^\s\"<>]{1,200})(?=@[\w\[])"
-    r"|(?<=://)([^\s/@\"<>]{1,1000}+)(?=@)"
-)
-_NAMED = re.compile(
-    rf'(?<=")(?i:{_NAMES})"\s*+:\s*+'
-    r'(?:"((?:[^"\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))'
-    rf"|(?<=[?&;#])(?i:{_NAMES_OF_PARAMETERS}|sig){_IS}{_value()}"
-    # The first field of a form has nothing before it.
-    rf"|(?<![\w.-])(?i:[\w.-]{{0,200}}{_ENDS}|{_OTHERS}){_IS}{_value(_NO_VARIABLE)}",
-    re.DOTALL,
-)
-"""What is a credential by its name. It is looked for by itself, because its name may begin far to
-the left, before a credential of another shape. Of a match of either expression the last group is
-hidden, and of a `bare` value, which is no text, all of it."""
-
 T = TypeVar("T")
 _Queue: TypeAlias = OrderedDict[str, None]
 
@@ -228,31 +186,10 @@ class Redactor:
             if shown.isalnum():
                 # Every shape has a space or punctuation. Many ids have none: half the time so.
                 continue
-            for shape in _SHAPES.finditer(shown):
-                begin, end = shape.span(shape.lastindex or 0)
-                yield at[begin], at[end], ""
-            start = 0
-            while found := _NAMED.search(shown, start):
-                begin, start = found.span(found.lastindex or 0)
-                quote = ""
-                if found["bare"]:
-                    start = _end_of_value(shown, begin, start)
-                    # As the name of the member has it, beneath the same escapes.
-                    last = shown.rindex('"', 0, begin)
-                    quote = text[at[last] : at[last + 1]]
-                yield at[begin], at[start], quote
-
-
-def _end_of_value(text: str, begin: int, end: int) -> int:
-    """Return where a value of JSON ends: after its last bracket, or at the `end` of a number."""
-    if text[begin] not in "[{":
-        return end
-    depth = 0
-    for bracket in _BRACKET.finditer(text, begin):
-        depth += (bracket[0] in ("[", "{")) - (bracket[0] in ("]", "}"))
-        if not depth:
-            return bracket.end()
-    return len(text)
+            for begin, end, quote_at in credential_spans(shown):
+                # As the text has it, beneath all its escapes.
+                quote = "" if quote_at is None else text[at[quote_at] : at[quote_at + 1]]
+                yield at[begin], at[end], quote
 
 
 class RedactingFilter(logging.Filter):

@@ -24,6 +24,7 @@ RISING = (
     "escapes",
     "errors",
     "secret_forms",
+    "credential_shapes",
     "secrets",
     "files",
     "plan",

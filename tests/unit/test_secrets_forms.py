@@ -90,6 +90,12 @@ FORMS: dict[str, Callable[[str], str]] = {
     "UTF-8 read as Latin-1 twice": lambda text: (
         text.encode().decode("latin-1").encode().decode("latin-1")
     ),
+    "UTF-8 read as Latin-1 twice, as Python's bytes": lambda text: repr(
+        text.encode().decode("latin-1").encode().decode("latin-1").encode()
+    )[2:-1],
+    "CESU-8 in hexadecimal": lambda text: b"".join(
+        chr(each).encode("utf-8", "surrogatepass") for each in utf16_of(text)
+    ).hex(),
     "hexadecimal": lambda text: text.encode().hex(),
     "hexadecimal in capitals": lambda text: text.encode().hex().upper(),
     "base64": lambda text: b64encode(text.encode()).decode(),
@@ -231,6 +237,23 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "GET /x?y; Basic aHVudGVyMjpodW50ZXIyaHVudGVy x; password=q",
         '{"message": "upstream#1: Bearer hunter2hunter2hunter2 but token=expired"}',
         '{"x Bearer hunter2hunter2hunter2 token": "1"}',
+        "user%5Bpassword%5D=a%26hunter2 api+key=a+hunter2&x=1 client%255Fsecret=a%2526hunter2",
+        r'{"to\u006ben": "a\"hunter2", "client%5Fsecret": "a&hunter2"}',
+        r'{"auth\\user_token": "hunter2"}',
+        "?token=a;hunter2#hunter2&x=1 Password=a;hunter2;Timeout=5 token=a&hunter2",
+        'client_secret="-----BEGIN KEY-----\nhunter2\n-----END KEY-----" and more',
+        "password='" + "a long one, " * 2_000 + "hunter2'",
+        "password=$A-hunter2 password=$(x)hunter2 token=${A}hunter2 token=$a$hunter2",
+        'client_secret="$ONE hunter2"',
+        "https://eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl:hunter2@host.example",
+        f"https://user:{'a' * 2_000}hunter2@host.example",
+        f"https://user:{'a/' * 1_000}hunter2@host.example",
+        "Authorization: Bearer 12|hunter2hunter2hunter2",
+        "{'access_token': 'hunter2', b'cookie': b'it is hunter2', 'token': ['a]b', 'hunter2']}",
+        'client_secret = "two hunter2 words" and password = hunter2',
+        '"token" => "hunter2", "password"=hunter2',
+        'a text that was cut: password="two hunter2',
+        '{"Proxy-Authorization": "Digest hunter2", "sessionCookie": "hunter2"}',
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -246,7 +269,6 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
     "text",
     [
         '{"code": "400 invalid_payload", "fieldName": "to.type"}',
-        'TOKEN=$(curl -u "$ID:$SECRET" https://login.example/oauth/token)',
         'curl -H "Authorization: Bearer $TOKEN" https://api.example/?pageSize=25&sort=name',
         "oauth: {tokens: per_user, refresh_before_s: 300}",
         "[convoy:20261126-063154-0a1b2c:conversation_messages:17]",
@@ -254,7 +276,9 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://host.example:8080/path?to=ann@mail.example is no login",
         "https://host.example/a:b@c",
         '{"tokens": 5, "token_type": "bearer", "expires_in": 86400}',
-        'password=$PASSWORD client_secret="$SECRET"',
+        'password=$PASSWORD client_secret="$SECRET" token=${CONVOY_TOKEN_2}&api_key=$KEY',
+        "user%5Btoken_type%5D=a%26b&%23token_type=1 {'tokens': 'a'} the token: it is old",
+        "https://host.example/?a=://b&c=://d ftp://host:21/x?y=@z",
         "user[token_type]=bearer&token_type[0]=bearer&token[type]=bearer",
         'an empty token="" and password="$ONE $TWO" are none',
     ],
