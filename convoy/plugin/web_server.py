@@ -1,7 +1,8 @@
 """The web UI's server: what is no request takes little time, and is a line in ten seconds.
 
 Whoever reaches the port can send such, a page in the tester's browser included, and gevent's own
-server says each in up to fifty lines.
+server says each in up to fifty lines. Nor do connections by the thousand take the descriptors that
+the run needs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ _LONGEST_LINE = 8 * 1024
 _MOST_LINES = 100
 _HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
 _LARGEST_BODY = 64 * 1024
+_MOST_CONNECTIONS = 256
+"""At a time; more of them wait. Each takes a file descriptor, and the run needs some of its own."""
+_LONGEST_SILENCE_S = 60.0
+"""Of who connects, or does not read its answer: the connection is closed then."""
 _OF_TLS = "\x16\x03"
 """What a client begins with that wants TLS."""
 
@@ -60,9 +65,15 @@ class Server(pywsgi.WSGIServer):
     def __init__(self, address: tuple[str, int], app: Any, tls: ssl.SSLContext | None) -> None:
         self.refused = LimitedLog()
         given: Any = {} if tls is None else {"ssl_context": tls}
+        given["spawn"] = _MOST_CONNECTIONS
         super().__init__(address, app, log=None, handler_class=_Handler, **given)
 
+    def stop(self, timeout: float | None = None) -> None:
+        """Take no more connections; what is being answered goes on."""
+        self.close()
+
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        client_socket.settimeout(_LONGEST_SILENCE_S)
         # Of the handshake: the handler passes none on of what follows.
         try:
             super().wrap_socket_and_handle(client_socket, address)
@@ -123,7 +134,8 @@ class _Handler(pywsgi.WSGIHandler):
         gevent.sleep(A_POLL_S)  # who reads quickly lets nothing wait, however large the answer is
 
     def handle(self) -> None:
-        with suppress(OSError):  # gone before its answer
+        self.socket.settimeout(_LONGEST_SILENCE_S)
+        with suppress(OSError):  # gone before its answer, or silent
             super().handle()
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 
 from convoy.clock import clock_s
+from convoy.plugin import web_server
 from convoy.plugin.web_server import Server, tls_context
 from tests.unit.remote.certificates import Authority
 
@@ -233,3 +236,56 @@ def test_of_a_body_that_nobody_takes_no_rest_is_read(head: bytes) -> None:
             told = answers.read()
 
     assert told.startswith(b"HTTP/1.1 200") and told.endswith(b"done")
+
+
+def test_connections_beyond_a_number_wait_until_others_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_server, "_MOST_CONNECTIONS", 3)
+    request = b"GET / HTTP/1.1\r\n\r\n"
+
+    with serving() as server, ExitStack() as held:
+        *peers, last = (
+            held.enter_context(socket.create_connection(server.address, 10)) for _ in range(4)
+        )
+        last.sendall(request)
+        for _ in range(10):  # in which the last one would have had its turn
+            peers[0].sendall(request)
+            while not peers[0].recv(1_000).endswith(b"done"):
+                pass
+        assert not select.select([last], [], [], 0)[0]
+
+        peers[2].close()
+
+        assert last.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("sent", [b"", b"GET / HT"], ids=["nothing", "half a line"])
+def test_who_stays_silent_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes, with_tls: bool
+) -> None:
+    monkeypatch.setattr(web_server, "_LONGEST_SILENCE_S", 0.05)
+    Authority(tmp_path).self_signed_context()
+    tls = tls_context(str(tmp_path / "alone.pem"), str(tmp_path / "alone.key"))
+
+    with serving(tls if with_tls else None) as server, suppress(ConnectionError):
+        assert asked(server, sent if not with_tls else HELLO_OF_TLS[:3]) == b""
+
+
+def test_who_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "_LONGEST_SILENCE_S", 0.05)
+    ended = gevent.event.Event()
+
+    def large(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        try:
+            yield from (b"x" * 1_000_000 for _ in range(100))
+        finally:
+            ended.set()
+
+    with serving() as server, socket.create_connection(server.address) as peer:
+        server.application = large
+        peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+
+        assert ended.wait(10)
