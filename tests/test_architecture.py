@@ -79,7 +79,10 @@ OTHER_CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 """Those of `time` that stand still on Linux while the machine is suspended."""
 LONGEST_MODULE = 400
 LONGEST_LOCUSTFILE = 40
-RETIRED = {"actor", "actors", "allotment", "conductor", "coordinator", "participant", "seat"}
+RETIRED = {
+    *("actor", "actors", "allotment", "allotments", "conductor", "coordinator", "participant"),
+    "seat",
+}
 """Words that once named parts of Convoy; `docs/glossary.md` has the ones that took their place."""
 OF_THE_API = {
     "PARTICIPANT",

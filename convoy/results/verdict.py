@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from math import inf
 from typing import Literal
@@ -84,14 +84,10 @@ def judge(
         invalid += figure_violations(result)
         invalid += mismatches(result.far_side, result.totals, redirected)
     invalid += _held_by_limits(result)
-    failed: list[str] = []
     for name, scenario in result.scenarios.items():
         doubts = _doubts(scenario, result.is_over, is_disturbed)
         invalid += [f"{name}: {doubt}" for doubt in doubts]
-        if sentence := shortfall(scenario.counts.scheduled, scenario.counts.not_sent):
-            failed.append(f"{name}: {sentence}")
-    if result.reconciled is not None and (sentence := result.reconciled.failure()):
-        failed.append(sentence)
+    failed = list(load_not_taken(result))
     failing = {"fail", "not judged"} if on_not_judged == "fail" and result.is_over else {"fail"}
     failed += [each.sentence for each in found if each.verdict in failing]
     verdict, exit_code = Verdict.PASS, ExitCode.PASS
@@ -158,15 +154,14 @@ def _doubts(scenario: ScenarioResult, is_over: bool, is_disturbed: bool) -> Iter
             )
 
 
-def shortfall(scheduled: int, not_sent: Mapping[Cause, int] | Mapping[str, int]) -> str:
-    """Return a sentence where the target did not take the load of a scenario, "" where it did.
-
-    `scheduled` are its messages, `not_sent` some of them by cause.
-    """
-    missed = not_sent.get(Cause.TARGET, 0)
-    if missed <= TOLERATED_SHARE * scheduled:
-        return ""
-    return (
-        f"the target did not take the load: {missed} of {scheduled} messages were not sent "
-        "because every user was waiting for an answer"
-    )
+def load_not_taken(result: RunResult) -> Iterator[str]:
+    """Yield sentences where the target did not take the load, or the far side has not all of it."""
+    for name, scenario in result.scenarios.items():
+        scheduled, missed = scenario.counts.scheduled, scenario.counts.not_sent[Cause.TARGET]
+        if missed > TOLERATED_SHARE * scheduled:
+            yield (
+                f"{name}: the target did not take the load: {missed} of {scheduled} messages were "
+                "not sent because every user was waiting for an answer"
+            )
+    if result.reconciled is not None and (sentence := result.reconciled.failure()):
+        yield sentence

@@ -19,8 +19,8 @@ from convoy.remote.approved_total import TotalBook
 from convoy.results.counts import Counts
 from convoy.swarm import messages
 from convoy.swarm.actions import Action, Doubt, EndEarly, Forgo, Lose, Refuse, Send, Tell
-from convoy.swarm.allotments import Allotments
 from convoy.swarm.delivery import Delivery
+from convoy.swarm.lease_shares import LeaseShares
 from convoy.swarm.phases import Phases, RunState
 from convoy.swarm.run_inputs import RunInputs, worker_share
 from convoy.swarm.run_lanes import RunLanes
@@ -75,7 +75,7 @@ class RunProtocol:
         self.workers = Workers(self.lease_s, now_s, self._delivery_to)
         self._run_id, self._settings = self.inputs.run_id, self.inputs.settings
         self._packed = self.inputs.to_bytes()
-        self._allotments = Allotments(self._settings.logins_per_s, self.total, now_s)
+        self._lease_shares = LeaseShares(self._settings.logins_per_s, self.total, now_s)
         self._timeout_s = self._settings.prepare_timeout_s + self.spawning_s
         self.phases = Phases(self._settings, now_s, self._timeout_s, self.lease_s or 0.0)
         self._epoch, self._problem = 0, ""
@@ -216,7 +216,7 @@ class RunProtocol:
             lease = messages.Lease(self._run_id, ask.asked_s, now_s, has_load=self.state.has_load)
             was_short = self.total.is_short
             workers = sum(1 for _ in self.workers.in_run())
-            self._send(worker, self._allotments.fill(lease, worker, ask, workers))
+            self._send(worker, self._lease_shares.fill(lease, worker, ask, workers))
             if self.total.is_short and not was_short:
                 self._actions.append(Tell(_USED_UP))
 

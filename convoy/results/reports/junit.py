@@ -17,7 +17,7 @@ from convoy.results.criteria import CriterionResult
 from convoy.results.reports.escaping import xml_text
 from convoy.results.result import RunResult
 from convoy.results.summary import Summary
-from convoy.results.verdict import Verdict, shortfall
+from convoy.results.verdict import Verdict, load_not_taken
 
 VALID = "the run is valid"
 LOAD_TAKEN = "the target took the load"
@@ -35,9 +35,9 @@ class _Case:
     lines: Sequence[str] = ()
 
 
-def junit_report(summary: Summary, _: RunResult) -> str:
+def junit_report(summary: Summary, result: RunResult) -> str:
     """Return the document as text; an invalid run's criteria are skipped."""
-    cases = list(_cases(summary))
+    cases = list(_cases(summary, result))
     counted = {
         "tests": f"{len(cases)}",
         "failures": f"{sum(each.outcome == 'failure' for each in cases)}",
@@ -84,7 +84,7 @@ def _properties(summary: Summary) -> Iterator[tuple[str, str]]:
         yield f"version.{name}", value
 
 
-def _cases(summary: Summary) -> Iterator[_Case]:
+def _cases(summary: Summary, result: RunResult) -> Iterator[_Case]:
     if summary.verdict is Verdict.INVALID:
         yield _Case(VALID, "error", summary.reasons[0], summary.reasons)
         yield _Case(LOAD_TAKEN, "skipped", _WORTH_NOTHING)
@@ -93,13 +93,7 @@ def _cases(summary: Summary) -> Iterator[_Case]:
             yield _Case(each.criterion, "skipped", f"{_WORTH_NOTHING}: {_observed(each)}")
         return
     yield _Case(VALID)
-    missed = [
-        f"{name}: {sentence}"
-        for name, scenario in summary.scenarios.items()
-        if (sentence := shortfall(scenario.scheduled, scenario.not_sent))
-    ]
-    if summary.reconciled is not None and summary.reconciled.failure:
-        missed.append(summary.reconciled.failure)
+    missed = list(load_not_taken(result))
     yield _Case(LOAD_TAKEN, "failure", missed[0], missed) if missed else _Case(LOAD_TAKEN)
     unjudged = list(_unjudged(summary))
     yield _Case(JUDGED, "failure", unjudged[0], unjudged) if unjudged else _Case(JUDGED)

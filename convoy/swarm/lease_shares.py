@@ -9,7 +9,7 @@ from convoy.remote.login_turns import TurnBook
 from convoy.swarm.messages import Ask, Lease
 
 
-class Allotments:
+class LeaseShares:
     """Turns to log in and for guests to begin, `logins_per_s` of each; messages beyond the plans.
 
     Moments are seconds of the master's clock.
