@@ -3,119 +3,240 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
-from convoy.escapes import layers
+from convoy.escapes import Layer
 
 _LONGEST_NAME = 200
-"""Characters of a name, in whatever escapes, of which the last ones tell that its value is one."""
+"""Characters before a separator, of which the last ones tell that a value is a credential."""
 _NAME = re.compile(
     r"(?:token|jwt|secret|passw(?:or)?d|signature|api[_ -]?key|authorization|cookie|credential)"
-    r"\s*(?:\]|\[\d*+\])*\s*\Z"
+    r"(?:\s|\]|\[\d*+\])*+\Z"
     r"|[?&;#]sig\Z",
     re.IGNORECASE,
 )
 """How the name of a credential ends, and perhaps which of a list it is: `user[password][0]`."""
-# Quantifiers are possessive, short, or begin behind a character that they cannot hold: the time has
-# to be linear in a text that a stranger has written.
-_BY_ITSELF = re.compile(
-    # A JSON Web Token, whose first part may have white space after its bracket.
-    r"(?<![\w-])(e(?:yJ|yA|wo|w0|wk)[\w-]{8,}+(?:\.[\w-]*+){1,4}+)"
-    r"|\b(?i:bearer|basic)[ \t]+([^\s\"'<>\\]{16,}+)"
-)
-_SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::|=>?)\s*+|=[ \t]*+")
+_PAIR = re.compile(r"\(b?[\"'][^\"']*+\Z")
+"""Before a comma: the name of a pair, as Python writes headers."""
+_SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::|=>?|(,))\s*+|=>?[ \t]*+")
 """Between a name and its value: behind the quote of a member, or of a parameter and in a line."""
-_MEMBER = re.compile(
-    r"b?(?:\"((?:[^\"\\]|\\.)++)|'((?:[^'\\]|\\.)++)|(?P<bare>[\[{]|-?\d[\d.eE+-]{3,}+))",
-    re.DOTALL,
+_QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
+_OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
+"""How a value begins that is a list, an object, or one of a class as Python writes it."""
+_OPENS_WITH_TEXT = re.compile(r"[\w.]{0,100}+[\[{(]++\s*+[bu]?+[\"']")
+_NUMBER = re.compile(r"-?\d[\d.eE+-]{3,}+")
+_CLOSES = re.compile(
+    r"([\"'])\s*+(?:,\s*+(?:\1|[{\[])|[}\]][\s,}\]]*+(?:\Z|\1|[{\[])|:\s*+[\"'{\[\d])"
 )
-"""The value of a member as JSON and Python write it, in its last group; a `bare` one is no text."""
-_VALUE = re.compile(
-    r"b?\"((?:[^\"\\]|\\.)++)(?=\")|b?'((?:[^'\\]|\\.)++)(?=')"
-    # What a quote that is not closed begins ends with any other, as the text around it may.
-    r"|[\"']((?:[^\"'\\]|\\.)++)"
-    # A quote that is escaped belongs to what stands around.
-    r"|((?:[^\s&\"'<>\\]|\\(?![\"'])|'(?=\w)|&(?![^=&\s\"'<>]*+=))++)",
-    re.DOTALL,
+"""The quote in which a name stands whose value is empty, and not one in which a value stands."""
+_GOES_ON = re.compile(r"[ \t]*+\n\s*+[bu]?+([\"'])")
+"""Between the parts of a long text, as Python writes them."""
+_IN_QUOTES = {"'": re.compile(r"['\\]"), '"': re.compile(r"[\"\\]")}
+_ENDS = re.compile(r"[\s&\"'<>\\]")
+_ENDS_ADDRESS = re.compile(r"[\s\"<>]")
+_ENDS_USER = re.compile(r"[\s/:\"<>]")
+_ENDS_USER_ALONE = re.compile(r"[\s/@\"<>]")
+_NEXT_PARAMETER = re.compile(r"[^=&\s\"'<>]*+=")
+_BRACKET = re.compile(r"[\[\](){}\"'\\]")
+_ELSEWHERE = re.compile(
+    r"(?:\$(?:[A-Z_][A-Z0-9_]*+|\{[A-Z_][A-Z0-9_]*+\})\s*+)++"
+    r"|\{\s*+\"?(?:env\"?\s*+:\s*+\"?[A-Z_][A-Z0-9_]*+|file\"?\s*+:\s*+\"?\.?/[\w./-]++)\"?\s*+\}"
 )
-"""The value of a parameter or in a line, in its last group: in quotes up to the other one, else up
-to what ends a word, or to the next parameter."""
-_VARIABLES = re.compile(r"(?:\$(?:[A-Z_][A-Z0-9_]*+|\{[A-Z_][A-Z0-9_]*+\})\s*+)++")
-"""Of a shell, which say where a value is to be found."""
-_BRACKET = re.compile(r"\"(?:[^\"\\]|\\.)*+(?:\"|\Z)|'(?:[^'\\]|\\.)*+(?:'|\Z)|[\[{}\]]", re.DOTALL)
-_ADDRESS = re.compile(r"[^\s\"<>]*+")
-_USER = re.compile(r"[^\s/:\"<>]*+:(?!\d{1,5}[/?#])")
-"""Before a password, which may hold `@` and `/`. A user may be an address of e-mail, and a port has
-the same colon."""
-_USER_ALONE = re.compile(r"[^\s/@\"<>]++(?=@)")
-_BEFORE_A_HOST = re.compile(r"@(?=[\w\[])")
+"""What says where a value is to be found: variables of a shell, and a header in the settings."""
+_PORT = re.compile(r"\d{1,5}[/?#]")
+_BEFORE_HOST = re.compile(r"@(?=[\w\[])")
+_LONGEST_USER = 4_096
+"""Of an address, in characters."""
+# What is no letter or digit of ASCII may be what is left of a byte order mark.
+_PARTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++")
+_TOKEN = re.compile(r"e(?:yJ|yA|wo|w0|wk)[\w-]{8}")
+"""How a JSON Web Token begins, whose first part may have white space after its bracket."""
+_SCHEME = re.compile(
+    r"(?<![a-zA-Z0-9_])(?:bearer|basic)[ \t]++(?!(?:realm|error|scope|charset)\w*+=)", re.IGNORECASE
+)
+_SHORTEST_BEHIND_SCHEME = 16
 
 Shaped: TypeAlias = tuple[int, int, int | None]
 """From where to where a credential stands. In the place of one that is no text in quotes, such as
 a number of JSON, stars need the quote that stands where the last number says."""
 
 
-def credential_spans(text: str) -> Iterator[Shaped]:
-    """Yield where credentials stand in one layer of escapes, in no order, in a linear time."""
-    for found in _BY_ITSELF.finditer(text):
-        begin, end = found.span(found.lastindex or 0)
-        yield begin, end, None
-    yield from _logins_in_addresses(text)
-    yield from _named(text)
+def credential_spans(layer: Layer) -> Iterator[Shaped]:
+    """Yield where credentials stand in one layer of escapes, in no order, in a linear time.
 
-
-def _logins_in_addresses(text: str) -> Iterator[Shaped]:
-    """Yield user and password of each address, or the user alone."""
-    last_end = end = 0
-    while begin := text.find("://", end) + 1:
-        begin += 2
-        if begin > last_end:
-            address = _ADDRESS.match(text, begin)
-            last_end = address.end() if address else begin
-            hosts = [at.start() for at in _BEFORE_A_HOST.finditer(text, begin, last_end)]
-        login = _USER.match(text, begin)
-        if login and hosts and login.end() < hosts[-1]:
-            end = hosts[-1]
+    A value ends by the escapes of what stands around it: with white space, in `password=a%20b` or
+    in `password\\u003da%20b`, only where that has no escapes, or those of the separator. What has
+    others is part of the value, though this layer does not show it.
+    """
+    text = layer.text
+    for found in _PARTED.finditer(text):
+        if token := _TOKEN.search(text, *found.span()):
+            yield token.start(), found.end(), None
+    for found in _SCHEME.finditer(text):
+        begin = found.end()
+        if quote := _QUOTE.match(text, begin):
+            begin, end = _in_quotes(layer, quote.start(1))
         else:
-            login = _USER_ALONE.match(text, begin)
-            end = login.end() if login else begin
-        if login:
+            end = _end_of_word(layer, begin, layer.ways[begin - 1])
+        if end - begin >= _SHORTEST_BEHIND_SCHEME:
+            yield begin, end, None
+    yield from _logins_in_addresses(layer)
+    yield from _named(layer)
+
+
+@lru_cache(maxsize=2**14)
+def _is_around(way: str, inner: str) -> bool:
+    """Return whether all escapes of a character are among those of what may stand within it.
+
+    Programs escape some characters and leave others: within what one has escaped as `&#x3D;` and
+    the next as JSON, a space may have either of these escapes, both or none.
+    """
+    left = iter(inner)
+    return all(each in left for each in way)
+
+
+def _first(layer: Layer, ends: re.Pattern[str], begin: int, way: str, last: int) -> int:
+    """Return where the first of the characters stands that ends what was escaped in this way."""
+    for found in ends.finditer(layer.text, begin, last):
+        if _is_around(layer.ways[found.start()], way):
+            return found.start()
+    return last
+
+
+def _logins_in_addresses(layer: Layer) -> Iterator[Shaped]:
+    """Yield user and password of each address, or the user alone.
+
+    A user may be an address of e-mail, a password hold `@` and `/`, and a port has the same colon.
+    """
+    text, ways = layer.text, layer.ways
+    hosts = [found.start() for found in _BEFORE_HOST.finditer(text)]
+    ends: dict[str, int] = {}
+    end, last_at = 0, max(0, text.rfind("@"))
+    while begin := text.find("://", end, last_at) + 1:
+        begin, end = begin + 2, begin + 2
+        way, last = ways[begin - 1], min(last_at, begin + _LONGEST_USER)
+        user_end = _first(layer, _ENDS_USER, begin, way, last)
+        if text[user_end] == ":" and text[begin] != "[" and not _PORT.match(text, user_end + 1):
+            if ends.get(way, 0) < begin:
+                ends[way] = _first(layer, _ENDS_ADDRESS, begin, way, len(text))
+            before = bisect_left(hosts, ends[way])
+            end = hosts[before - 1] if before else begin
+        if end <= user_end + 1:
+            user_end = _first(layer, _ENDS_USER_ALONE, begin, way, last)
+            end = user_end if text[user_end] == "@" else begin
+        if end > begin:
             yield begin, end, None
 
 
-def _named(text: str) -> Iterator[Shaped]:
-    """Yield the values of credentials that go by their names.
-
-    A value ends by the escapes of what stands around its name, which itself may have some more: of
-    `user%5Bpassword%5D=a%26b` it is `a%26b`.
-    """
-    start = 0
+def _named(layer: Layer) -> Iterator[Shaped]:
+    """Yield the values of credentials that go by their names."""
+    text, start = layer.text, 0
     while found := _SEPARATOR.search(text, start):
         name = text[max(start, found.start() - _LONGEST_NAME) : found.start()]
         start = found.end()
-        if not any(_NAME.search(shown) for shown, _ in layers(name)):
+        if not _NAME.search(name) or (found[2] and not _PAIR.search(name)):
             continue
-        value = _MEMBER.match(text, start) if found[1] else None
-        if value and value["bare"]:
-            begin, start = value.start("bare"), _end_of_bare(text, value)
-            yield begin, start, found.start(1)
+        quote = _QUOTE.match(text, start)
+        is_parameter = "=" in found[0]
+        if quote:
+            if is_parameter and _CLOSES.match(text, quote.start(1)):
+                continue
+            begin, start = _in_quotes(layer, quote.start(1))
+        elif found[1] and (number := _NUMBER.match(text, start)):
+            begin, start = number.span()
+        elif (_OPENS if found[1] else _OPENS_WITH_TEXT).match(text, start):
+            begin, start = start, _end_of_brackets(layer, start, found.start(1))
+        elif is_parameter:
+            begin, start = start, _end_of_word(layer, start, layer.ways[found.start()])
+        else:
             continue
-        if value is None and "=" in found[0]:
-            value = _VALUE.match(text, start)
-        if value:
-            begin, start = value.span(value.lastindex or 0)
-            if not _VARIABLES.fullmatch(text, begin, start):
-                yield begin, start, None
+        if begin < start and not _ELSEWHERE.fullmatch(text, begin, start):
+            yield begin, start, found.start(1) if found[1] and not quote else None
 
 
-def _end_of_bare(text: str, value: re.Match[str]) -> int:
-    """Return where a value ends that is no text: after its last bracket, or that of a number."""
-    if value["bare"] not in "[{":
-        return value.end()
-    depth = 0
-    for bracket in _BRACKET.finditer(text, value.start("bare")):
-        depth += (bracket[0] in ("[", "{")) - (bracket[0] in ("]", "}"))
-        if not depth:
-            return bracket.end()
+def _end_of_word(layer: Layer, begin: int, way: str) -> int:
+    """Return where a value without quotes ends whose separator was escaped in this way."""
+    text, after = layer.text, begin
+    for found in _ENDS.finditer(text, begin):
+        at, character = found.start(), found[0]
+        own_way = layer.ways[at]
+        if character in "\"'":
+            # Within JSON they have an escape that the separator does not need.
+            is_end = _is_around(own_way.replace("\\", ""), way)
+            is_end &= character == '"' or not text[at + 1 : at + 2].isalnum()
+        elif at < after or not _is_around(own_way, way):
+            continue
+        elif character == "\\":
+            # A quote that is escaped belongs to what stands around.
+            is_end = text[at + 1 : at + 2] in ('"', "'")
+            after = at + 2
+        else:
+            is_end = character != "&" or _NEXT_PARAMETER.match(text, at + 1) is not None
+        if is_end:
+            return at
+    return len(text)
+
+
+def _in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
+    """Return from where to where a value stands in quotes, the first of which is there."""
+    text, quote, begin = layer.text, layer.text[quote_at], quote_at + 1
+    way, end = layer.ways[quote_at], begin
+    if text.startswith(2 * quote, begin) and (third := text.find(3 * quote, begin + 2)) > 0:
+        return begin + 2, third
+    while found := _IN_QUOTES[quote].search(text, end):
+        end = found.end()
+        if not _is_around(layer.ways[found.start()], way):
+            continue
+        if found[0] == "\\":
+            end += 1
+        elif goes_on := _GOES_ON.match(text, end):
+            quote, end = goes_on[1], goes_on.end()
+        else:
+            return begin, found.start()
+    # What a quote begins that is not closed may stand within others.
+    others = text.find('"', begin) if quote == "'" else -1
+    return begin, len(text) if others < 0 else others
+
+
+def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int:
+    """Return where a value ends that begins with a bracket, behind its name's quote, if it has one.
+
+    In JSON and Python nothing is escaped but within quotes: elsewhere this is not the layer in
+    which the value is to be read.
+    """
+    text, ways = layer.text, layer.ways
+    own_quote, way = (text[quote_at], ways[quote_at]) if quote_at >= 0 else ("", ways[begin])
+    depth = after = 0
+    quote, quote_way = "", ""
+    for found in _BRACKET.finditer(text, begin):
+        at, character = found.start(), found[0]
+        own_way = ways[at]
+        if at < after:
+            continue
+        if quote:
+            if character not in (quote, "\\") or not _is_around(own_way, quote_way):
+                continue
+            if character == "\\":
+                after = at + 2
+            elif own_way != quote_way:
+                return at
+            else:
+                quote = ""
+        elif character in "\"'":
+            if character == own_quote and own_way != way and _is_around(own_way, way):
+                return at
+            quote, quote_way = character, own_way
+        elif not _is_around(own_way, way):
+            continue
+        elif character == "\\":
+            return at
+        elif character in "[{(":
+            depth += 1
+        else:
+            depth -= 1
+            if depth <= 0:
+                return at + 1
     return len(text)

@@ -6,13 +6,14 @@ import html
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 _MOST_LAYERS = 6
 """Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
 because that is taken off together with the others."""
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
-    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[^uUx\0])"
+    r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|(?!%\w\w|&[#a-zA-Z])[^uUx\0])"
     r"|(?:%[0-9a-fA-F]{2})+"
     # Browsers read numbers, and the oldest names, without a semicolon, too.
     r"|&(?:\#[0-9]{1,20};?|\#[xX][0-9a-fA-F]{1,20};?|[a-zA-Z][a-zA-Z0-9]{1,30};|amp|lt|gt|quot)"
@@ -21,50 +22,76 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _BEGIN_ESCAPES = frozenset("\\%&+\0")
+_ENDS_TEXT = re.compile(r'\s*+(?:,\s*+["{\[]|[}\]][\s,}\]]*+(?:\Z|["{\[])|:|\Z)')
+"""Behind the last quote of a text in JSON."""
 _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
-_View = tuple[str, Sequence[int]]
-"""A text, and for each of its characters and its end where that began in the original."""
+
+class Layer(NamedTuple):
+    """A text without some of its escapes, and for each of its characters what those were.
+
+    `at` is where a character, and the end, began in the original; `ways` are the first characters
+    of its escapes, of the outermost first: `&\\` of a character of JSON in HTML, "" of one that
+    had none.
+    """
+
+    text: str
+    at: Sequence[int]
+    ways: Sequence[str]
 
 
-def layers(text: str) -> Iterator[_View]:
+def layers(text: str) -> Iterator[Layer]:
     """Yield a text, then again and again without its outermost escapes, as long as it has some."""
-    layer: _View | None = (text, range(len(text) + 1))
+    layer: Layer | None = Layer(text, range(len(text) + 1), [""] * len(text))
     for _ in range(_MOST_LAYERS + 1):
         if layer is None:
             return
         yield layer
-        layer = _without_escapes(*layer)
+        layer = _without_escapes(layer)
 
 
-def _without_escapes(text: str, at: Sequence[int]) -> _View | None:
-    """Return a text without its outermost escapes, None where it has none.
-
-    With each character, and with the end, comes where it began: `at` says so for `text`.
-    """
+def _without_escapes(layer: Layer) -> Layer | None:
+    """Return a layer without its outermost escapes, None where it has none."""
+    text, at, ways = layer
     if _BEGIN_ESCAPES.isdisjoint(text):  # as most do, and the expression takes far longer
         return None
     shown: list[str] = []
     places: list[int] = []
+    shown_ways: list[str] = []
     start = 0
     for found in _ESCAPE.finditer(text):
         begin, end = found.span()
+        escape = found[0]
+        if escape == '\\"' and _is_closing(ways[begin : begin + 2]) and _ENDS_TEXT.match(text, end):
+            continue
         shown.append(text[start:begin])
         places += at[start:begin]
+        shown_ways += ways[start:begin]
         step = 0
-        for character, width in _characters(found[0]):
+        for character, width in _characters(escape):
             if character != "\0":
                 shown.append(character)
                 places.append(at[begin + step])
+                shown_ways.append(ways[min(begin + step, end - 1)] + escape[0])
             step += width
         start = end
     if not start:
         return None
     shown.append(text[start:])
     places += at[start:]
-    return "".join(shown), places
+    shown_ways += ways[start:]
+    return Layer("".join(shown), places, shown_ways)
+
+
+def _is_closing(ways: Sequence[str]) -> bool:
+    """Return whether of a backslash and a quote the first one alone has been escaped as in JSON.
+
+    Then it ends a text, as `\\\\"` does in JSON: a quote within would have had that escape, too.
+    """
+    backslash, quote = ways
+    return backslash.count("\\") > quote.count("\\")
 
 
 def _characters(escape: str) -> Iterator[tuple[str, int]]:

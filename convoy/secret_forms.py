@@ -162,8 +162,8 @@ def _forms(text: str) -> set[str]:
     for form in tuple(forms):
         # A layer of escapes is taken off the secret together with what surrounds it, and a
         # backslash at its end together with what follows.
-        forms.update(shown for shown, _ in layers(form.removesuffix("\\")))
-        forms.update(shown for shown, _ in layers(form))
+        forms.update(layer.text for layer in layers(form.removesuffix("\\")))
+        forms.update(layer.text for layer in layers(form))
     return {form for form in forms if len(form) >= SHORTEST}
 
 

@@ -155,7 +155,8 @@ class Redactor:
             return STARS if text in self._forms else text
         kept: list[str] = []
         start = 0
-        for begin, end, quote in sorted(self._spans(text)):
+        # Of two that begin alike, the one that keeps JSON what it is.
+        for begin, end, quote in sorted(self._spans(text), key=lambda each: (each[0], not each[2])):
             if begin >= start:
                 kept += text[start:begin], quote, STARS, quote
             start = max(start, end)
@@ -180,13 +181,14 @@ class Redactor:
 
         With it comes the quote that the stars need, so that what was JSON stays JSON.
         """
-        for shown, at in layers(text):
-            for begin, end in self._forms.spans(shown):
+        for layer in layers(text):
+            at = layer.at
+            for begin, end in self._forms.spans(layer.text):
                 yield at[begin], at[end], ""
-            if shown.isalnum():
+            if layer.text.isalnum():
                 # Every shape has a space or punctuation. Many ids have none: half the time so.
                 continue
-            for begin, end, quote_at in credential_spans(shown):
+            for begin, end, quote_at in credential_spans(layer):
                 # As the text has it, beneath all its escapes.
                 quote = "" if quote_at is None else text[at[quote_at] : at[quote_at + 1]]
                 yield at[begin], at[end], quote

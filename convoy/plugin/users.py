@@ -319,7 +319,7 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
     def note(user_instance: User | TaskSet, exception: Exception, tb: TracebackType) -> None:
         user = user_instance.user if isinstance(user_instance, TaskSet) else user_instance
         if isinstance(user, ScenarioUser):
-            _note(user, exception)
+            _note(user, told(type(exception).__name__, redact, LONGEST_NAME))
             if user is user_instance:  # raised in `on_start`: Locust lets it die without `on_stop`
                 user.leave()
         for show in shown:
@@ -330,12 +330,12 @@ def attach(environment: Environment, worker: Worker, redact: Callable[[str], str
     hook.add_listener(note)
 
 
-def _note(user: ScenarioUser, error: Exception) -> None:
-    """Account for what a task had in hand when it raised, and count that by its type."""
+def _note(user: ScenarioUser, kind: str) -> None:
+    """Account for what a task had in hand when it raised, and count that by its type's name."""
     user._give_up_taken()
     is_in_measure = user._run is not None and user._run.is_after_t0
     if user._phase is _MEASURE or (user._phase is None and is_in_measure):
-        user._work.recorder.counts.exceptions[type(error).__name__[:LONGEST_NAME]] += 1
+        user._work.recorder.counts.exceptions[kind] += 1
 
 
 def worker_of(environment: Environment) -> Worker:

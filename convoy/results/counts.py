@@ -131,8 +131,8 @@ class Counts:
             self.failures[WORKER_LOST] += messages
 
     def rename_codes(self, name_code: Callable[[str], str]) -> None:
-        """Count errors and failures under the names that `name_code` gives to their codes."""
-        for counter in (self.errors, self.failures):
+        """Count errors, failures and exceptions under the names that `name_code` gives to them."""
+        for counter in (self.errors, self.failures, self.exceptions):
             named = Counter[str]()
             for code, count in counter.items():
                 name = name_code(code)

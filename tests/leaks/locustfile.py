@@ -45,6 +45,8 @@ class Careless(MessageUser):
                     logging.getLogger("careless").exception("it failed")
             case 4:
                 gevent.spawn(self._break, told)
+            case 5:
+                raise type(secret, (RuntimeError,), {})
 
     def _fail(self, told: str) -> None:
         self.environment.events.request.fire(

@@ -254,6 +254,31 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         '"token" => "hunter2", "password"=hunter2',
         'a text that was cut: password="two hunter2',
         '{"Proxy-Authorization": "Digest hunter2", "sessionCookie": "hunter2"}',
+        r'{"m":"password\u003dab+hunter2","u":"x\u0026access_token\u003da%20hunter2\u0026z"}',
+        r'{"m": "{\"u\":\"https://b/?sv\\u003d1\\u0026sig\\u003dAbCd%2Bhunter2%3D\"}"}',
+        r'{"message":"no http:\/\/user:ab%20hunter2@proxy.example:3128\/"}',
+        r'"https:\u002F\u002Fuser:ab%20hunter2@h\u002F"',
+        "<p>GET https:&#x2F;&#x2F;u:ab+hunter2@h&#x2F; with token&#x3D;ab+hunter2</p>",
+        r'{"message": "{\"cookie\": \"prefs=%7B%22a%22%3A1%7D; session=hunter2\"}"}',
+        "<pre>{&quot;password&quot;:&quot;x%22hunter2&quot;}</pre>",
+        r'{"message": "{\"password\": \"a&quot;hunter2\"}"}',
+        r'{"message":"sent Authorization: Basic P\/90u+hunter2hunter2hunter2 to it"}',
+        r'{"m":"Authorization:\tBasic YWJj+hunter2hunter2=="}',
+        "m=Basic%20YWJj+hunter2hunter2",
+        "m=token%3Da+hunter2 Basic+abc%20hunter2hunter2",
+        "Basic b'aHVudGVyMjpodW50ZXIy' Bearer \"hunter2 hunter2 hunter2\" and",
+        "\xff\xfeBearer hunter2hunter2hunter2",
+        "{'password': (None, 'hunter2'), 'token': frozenset({'hunter2'})}",
+        "OrderedDict([('access_token', 'hunter2'), (b'authorization', b'Digest hunter2')])",
+        "{'token': bytearray(b'hunter2'), 'secret': Tok(v='hunter2'), 'jwt': u'hunter2'}",
+        "Login(token=Tok('hunter2'), password=[b'hunter2'])",
+        'token="""a "hunter2" b"""',
+        "{'client_secret': 'aaa '\n                  'bbb hunter2'}",
+        "[password] => hunter2",
+        "sess_eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.hunter2.a.b.c",
+        "v1.eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.hunter2",
+        '{"password":"ab\\\\hunter2","code":"x"}',
+        'repr of JSON \'{"password": "a\\\\"hunter2"}\'',
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -281,6 +306,12 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://host.example/?a=://b&c=://d ftp://host:21/x?y=@z",
         "user[token_type]=bearer&token_type[0]=bearer&token[type]=bearer",
         'an empty token="" and password="$ONE $TWO" are none',
+        'WWW-Authenticate: Bearer error="invalid_token", error_description="it expired today"',
+        "WWW-Authenticate: Bearer error=invalid_token,error_description=expired",
+        "https://[::1]:8080/x?to=ann@mail.example",
+        """{"Cookie":{"env":"GW_COOKIE"},"x-api-key":{"file":"/run/key"},"Token":{env: A}}""",
+        '{"url": "https://host.example/?token=", "code": "x"} ["token=", {"a": "b"}]',
+        "convoy.plugin.users.ScenarioUser and heyJude.example.org",
     ],
 )
 def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
@@ -296,10 +327,28 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         (json.dumps({"a": '{"cookie": ["x=y"]}'}), {"a": json.dumps({"cookie": STARS})}),
         (json.dumps({"a": 'no token="a b" here'}), {"a": f'no token="{STARS}" here'}),
         (json.dumps({"a": "see ?token='a\\nb'&x=1"}), {"a": f"see ?token='{STARS}'&x=1"}),
+        (json.dumps({"credential": ['a"b'], "b": 2}), {"credential": STARS, "b": 2}),
+        (json.dumps({"cookie": {"a": "%22"}, "b": 2}), {"cookie": STARS, "b": 2}),
+        (json.dumps({"password": "ab\\", "b": 2}), {"password": STARS, "b": 2}),
+        (json.dumps([{"password": "\\"}, {"b": 2}]), [{"password": STARS}, {"b": 2}]),
+        (json.dumps({"m": "password=x\\", "b": 2}), {"m": f"password={STARS}", "b": 2}),
+        (json.dumps({"m": 'near "token": {', "b": 2}), {"m": f'near "token": "{STARS}"', "b": 2}),
+        (
+            json.dumps({"m": "{'token': {'k': \"it's\"}}", "b": 2}),
+            {"m": f"{{'token': '{STARS}'}}", "b": 2},
+        ),
+        (
+            json.dumps({"a": json.dumps({"b": "token=x", "c": 1})}),
+            {"a": json.dumps({"b": f"token={STARS}", "c": 1})},
+        ),
     ],
 )
-def test_what_was_json_is_json_without_its_secrets(text: str, redacted: dict[str, object]) -> None:
+def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) -> None:
     assert json.loads(Redactor().redact(text)) == redacted
+
+
+def test_a_registered_number_within_json_is_hidden_as_a_text() -> None:
+    assert json.loads(hidden("12345678", '{"token": 12345678, "b": 1}')) == {"token": STARS, "b": 1}
 
 
 def test_an_id_is_hidden_as_a_whole_only() -> None:
@@ -398,6 +447,13 @@ HOSTILE = {
     "indexes": "token[0][0]" * 9_000,
     "values that do not end": "&token='" + "a " * 50_000,
     "values of escapes": '&token="' + "\\\\" * 50_000,
+    "a text that does not end in a list": '"token":["' + '\\"' * 50_000 + "\\",
+    "white space between names and separators": ("token" + " " * 180 + "x=") * 550,
+    "separators beneath escapes": "=" * 100_000 + "%25252541",
+    "addresses before signs": "://@&" * 20_000,
+    "addresses in escapes": "://a:%40b%20" * 8_000,
+    "parts of tokens": "a." + "eyJh" * 25_000,
+    "a name of HTML at the end": "&notin" * 15_000 + "&fjlig;",
 }
 
 

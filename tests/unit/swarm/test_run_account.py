@@ -69,12 +69,14 @@ def test_what_only_the_master_knows_as_a_secret_is_hidden_as_it_comes() -> None:
     worker.send(rejected=1, rejection=changed(REJECTED, code="400 masters-token"))
     report = worker.report()
     report.scenarios[NAME].pool.retired[8] = "404 masters-token"
+    report.scenarios[NAME].counts.exceptions["masters-token"] = 1
 
     told.absorb("worker-1", report)
 
     hidden = f"400 {STARS}"
     assert whole_of(told).counts.errors == whole_of(told).counts.failures == {hidden: 1}
     assert whole_of(told).retired == {"400 conversation.closed": 1, f"404 {STARS}": 1}
+    assert whole_of(told).counts.exceptions == {STARS: 1}
     assert series_of(told).total.errors == {hidden: 1}
     (sample,) = told.samples()[hidden].samples
     assert sample.code == hidden
@@ -87,6 +89,7 @@ def test_a_secret_that_was_named_before_it_was_known_is_hidden_at_the_end() -> N
     worker.send(rejected=1, rejection=rejection)
     report = worker.report()
     report.scenarios[NAME].pool.retired[7] = "400 the-next-token"
+    report.scenarios[NAME].counts.exceptions["the-next-token"] = 1
     told.absorb("worker-1", report)
     before = series_of(told)
     redactor.register("the-next-token")
@@ -98,6 +101,7 @@ def test_a_secret_that_was_named_before_it_was_known_is_hidden_at_the_end() -> N
     assert (sample.code, sample.answer) == (hidden, STARS)
     assert whole_of(told).counts.errors == whole_of(told).counts.failures == {hidden: 1}
     assert whole_of(told).retired == {hidden: 1}
+    assert whole_of(told).counts.exceptions == {STARS: 1}
     assert series_of(told).total.errors == {hidden: 1}
     assert before.total.errors == {"400 the-next-token": 1}
 
