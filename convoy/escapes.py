@@ -22,8 +22,6 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _BEGIN_ESCAPES = frozenset("\\%&+\0")
-_ENDS_TEXT = re.compile(r'\s*+(?:,\s*+["{\[]|[}\]][\s,}\]]*+(?:\Z|["{\[])|:|\Z)')
-"""Behind the last quote of a text in JSON."""
 _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -63,13 +61,11 @@ def _without_escapes(layer: Layer) -> Layer | None:
     start = 0
     for found in _ESCAPE.finditer(text):
         begin, end = found.span()
-        escape = found[0]
-        if escape == '\\"' and _is_closing(ways[begin : begin + 2]) and _ENDS_TEXT.match(text, end):
-            continue
         shown.append(text[start:begin])
         places += at[start:begin]
         shown_ways += ways[start:begin]
         step = 0
+        escape = found[0]
         for character, width in _characters(escape):
             if character != "\0":
                 shown.append(character)
@@ -83,15 +79,6 @@ def _without_escapes(layer: Layer) -> Layer | None:
     places += at[start:]
     shown_ways += ways[start:]
     return Layer("".join(shown), places, shown_ways)
-
-
-def _is_closing(ways: Sequence[str]) -> bool:
-    """Return whether of a backslash and a quote the first one alone has been escaped as in JSON.
-
-    Then it ends a text, as `\\\\"` does in JSON: a quote within would have had that escape, too.
-    """
-    backslash, quote = ways
-    return backslash.count("\\") > quote.count("\\")
 
 
 def _characters(escape: str) -> Iterator[tuple[str, int]]:

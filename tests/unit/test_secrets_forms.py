@@ -279,6 +279,22 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "v1.eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.hunter2",
         '{"password":"ab\\\\hunter2","code":"x"}',
         'repr of JSON \'{"password": "a\\\\"hunter2"}\'',
+        repr(json.dumps({"m": json.dumps({"password": "hunter2"})})),
+        json.dumps(repr(json.dumps({"m": json.dumps({"password": "hunter2"})}).encode())),
+        json.dumps(html.escape(json.dumps({"m": json.dumps({"password": "hunter2"})}))),
+        '"access_token": "abcdefgh1234"\n"refresh_token": "hunter2"',
+        "'token' = 'abc'\n'secret' = 'hunter2'",
+        html.escape('{"url":"/cb?access_token=abcdefgh","x":{"cookie":"a=b; s=hunter2"}}'),
+        r'{"m": "token=abc\u0026password=\"a hunter2\""}',
+        "token=abc%20%7B%22password%22:%22a'-hunter2%22%7D",
+        'password="}{hunter2" password=": 5hunter2"',
+        r'{"m": "password=\"},{hunter2\""}',
+        '[["cookie","a=b; s=hunter2"], ["token","hunter2"]]',
+        "client_secret=ab'%3Dhunter2&token=a''hunter2&x=1",
+        "Bearer scopeQk7hunter2hunter2==",
+        url_in_lower_case("{'Authorization': {'v': \"hunter2's\", 'w': [1, 'hunter2']}}").replace(
+            "%27", "'"
+        ),
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -311,6 +327,7 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         "https://[::1]:8080/x?to=ann@mail.example",
         """{"Cookie":{"env":"GW_COOKIE"},"x-api-key":{"file":"/run/key"},"Token":{env: A}}""",
         '{"url": "https://host.example/?token=", "code": "x"} ["token=", {"a": "b"}]',
+        '{"required": ["password", "user"], "code": "x"}',
         "convoy.plugin.users.ScenarioUser and heyJude.example.org",
     ],
 )
@@ -333,6 +350,10 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         (json.dumps([{"password": "\\"}, {"b": 2}]), [{"password": STARS}, {"b": 2}]),
         (json.dumps({"m": "password=x\\", "b": 2}), {"m": f"password={STARS}", "b": 2}),
         (json.dumps({"m": 'near "token": {', "b": 2}), {"m": f'near "token": "{STARS}"', "b": 2}),
+        (json.dumps({"m": 'without "token":', "b": 2}), {"m": 'without "token":', "b": 2}),
+        (json.dumps({"m": "near 'token':", "b": 2}), {"m": "near 'token':", "b": 2}),
+        (json.dumps({"m": "password=a('b", "b": 2}), {"m": f"password={STARS}", "b": 2}),
+        (json.dumps({"m": "{'jwt': ['a\"b'", "b": 2}), {"m": f"{{'jwt': '{STARS}'", "b": 2}),
         (
             json.dumps({"m": "{'token': {'k': \"it's\"}}", "b": 2}),
             {"m": f"{{'token': '{STARS}'}}", "b": 2},
@@ -448,6 +469,7 @@ HOSTILE = {
     "values that do not end": "&token='" + "a " * 50_000,
     "values of escapes": '&token="' + "\\\\" * 50_000,
     "a text that does not end in a list": '"token":["' + '\\"' * 50_000 + "\\",
+    "lists that are cut off within texts": '[token"=A' * 11_000,
     "white space between names and separators": ("token" + " " * 180 + "x=") * 550,
     "separators beneath escapes": "=" * 100_000 + "%25252541",
     "addresses before signs": "://@&" * 20_000,
