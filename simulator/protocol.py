@@ -19,24 +19,44 @@ GUESTS = b"/v1"
 class CuttableProtocol(HttpToolsProtocol):
     """Adds the ASGI extension `simulator.cut`: `{"cut": callable}` closes the request's connection.
 
-    What is not HTTP is answered with the error envelope; a request head without end is refused.
+    What is not HTTP is answered with the error envelope. Heads, extensions of chunks and trailers
+    without end are refused.
     """
 
     _head_bytes = 0
+    """What has come since the last of a body, or the last request."""
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.scope is None or "path" in self.scope:
-            self._head_bytes = 0
-            return
         self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self.send_400_response("The request head is too large.")
+        super().data_received(data)
+        if self.scope is None:
+            self._head_bytes = 0
+        elif self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            if self._is_head_read():
+                self.transport.close()
+            else:
+                self.send_400_response("The request head is too large.")
+
+    def _is_head_read(self) -> bool:
+        return "path" in self.scope
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_head_read():  # else it is a trailer
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
         return self.url.partition(b"?")[0] == GUESTS and super()._should_upgrade()
 
     def on_headers_complete(self) -> None:
+        self._head_bytes = 0
         super().on_headers_complete()
         self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import resource
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import gevent
@@ -101,6 +103,17 @@ def stay_while(runner: Runner, is_waiting: Callable[[], bool]) -> None:
         socket.is_waiting = is_waiting
 
 
+def _open_more_files() -> None:
+    """Let this process open as many files as the system lets it.
+
+    Each connection takes one, with or without the secret, and the run's record needs some, too.
+    Locust sees to 10,000, which a neighbour on this machine can take.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems have a lower bound that they do not tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class SwarmServer(zmqrpc.Server):
     """The master's end: it lets in who has the secret, and hands on what passes the filter."""
 
@@ -116,6 +129,7 @@ class SwarmServer(zmqrpc.Server):
         self._has_keys = keys is not None
         self.socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_OF_WORKERS)
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_S * 1000)
+        _open_more_files()
         self._helpers = [_watching(self.socket, _FAILED, self._tell_of_failure)]
         # Also without keys: ZMQ lets no peer of ZMTP 1.0 or 2.0 in where a domain is set, and a web
         # page can speak 1.0 by the POST of a form. Workers speak 3.1. Without a mechanism it asks

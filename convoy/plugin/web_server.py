@@ -91,7 +91,9 @@ class _Handler(pywsgi.WSGIHandler):
     def MessageClass(self, fp: Any, *_: object) -> Any:
         """Read headers, as gevent does, of a bounded size; raises HTTPException."""
         lines, size = list[bytes](), 0
-        while (line := fp.readline(_LARGEST_HEAD + 1)) not in (b"\r\n", b"\n", b""):
+        while (line := fp.readline(_LARGEST_HEAD + 1)) not in (b"\r\n", b"\n"):
+            if not line:
+                raise HTTPException("its headers have no end")
             lines.append(line)
             size += len(line)
             # The parser takes a return within a line for the end of that, and what follows a line

@@ -91,7 +91,7 @@ class Connection:
         self.departures: Departures | None = None
         self.may_go_on: Callable[[], bool] | None = None
         self.received_s = 0.0
-        self.is_ended = False
+        self.is_set_up = self.is_ended = False
         self.is_open = True
 
     @property
@@ -194,7 +194,13 @@ class Connection:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send data at once, below any TLS. It is no message: `holds` does not wait for it."""
+        """Send data at once, below any TLS, while the connection is set up.
+
+        It is no message: `holds` does not wait for it. Where messages wait, later data does, too.
+        """
+        if self.is_set_up and self.departures is not None:
+            self.post(data)
+            return
         self.unsent = bytes(self.unsent) + data
         self.given_bytes += len(data)
         self.send()

@@ -103,6 +103,7 @@ class Dialler:
             self._opening.add(connection)
             try:
                 self._set_up(connection, origin, proxy, now_s + (deadline_s - now_s) / left)
+                connection.is_set_up = True
                 return connection
             except BaseException as exc:
                 connection.close()

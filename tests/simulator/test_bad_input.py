@@ -247,6 +247,47 @@ def test_a_huge_body_in_chunks_is_refused_and_the_rest_of_it_thrown_away(
     assert_alive(simulator)
 
 
+IN_CHUNKS = b"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "unit"),
+    [
+        pytest.param(IN_CHUNKS + b"0\r\n", b"A: b\r\n", id="trailers"),
+        pytest.param(IN_CHUNKS + b"0\r\nA: ", b"b", id="a trailer"),
+        pytest.param(IN_CHUNKS + b"1;", b"x", id="an extension of a chunk"),
+        pytest.param(b"GET / HTTP/1.1\r\n", b"A: b\r\n", id="headers"),
+    ],
+)
+def test_what_has_no_end_is_cut_off(simulator: SimulatorProcess, begin: bytes, unit: bytes) -> None:
+    units = unit * (32_768 // len(unit))
+    sent = 0
+
+    with (
+        socket.create_connection(("127.0.0.1", simulator.port), 10) as peer,
+        pytest.raises(ConnectionError),
+    ):
+        peer.sendall(begin)
+        while sent < 2**25:
+            peer.sendall(units)
+            sent += len(units)
+
+    assert_alive(simulator)
+
+
+def test_a_body_after_a_long_one_and_its_trailers_are_taken(simulator: SimulatorProcess) -> None:
+    body = b"grant_type=client_credentials" + b"&x=" + b"y" * 200_000
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(part), part)
+        for part in (body[at : at + 1_000] for at in range(0, len(body), 1_000))
+    )
+    whole = IN_CHUNKS + chunks + b"0\r\nAuthorization: none\r\n\r\n"
+
+    received = exchange(simulator, whole + whole.replace(b"Host", b"Connection: close\r\nHost"))
+
+    assert received.count(b'"error":"invalid_client"') == 2
+
+
 def test_garbage_after_a_whole_request_does_not_cost_its_answer(
     simulator: SimulatorProcess,
 ) -> None:

@@ -344,6 +344,17 @@ def test_whatever_is_posted_keeps_to_the_pace_though_its_sender_does_not_know_of
         assert clock_s() - posted_s[2] < 0.9
 
 
+def test_what_is_written_once_the_connection_is_set_up_keeps_to_the_pace(
+    tls: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+) -> None:
+    pace = Pace(1)
+    with connected(echo, *tls, pace=pace) as connection:
+        connection.write(b"a")
+
+        assert read_until(connection, 1) == b"a"
+        assert pace.ready_at(clock_s()) > clock_s()
+
+
 def test_what_is_posted_on_a_connection_that_has_ended_takes_no_room() -> None:
     pace = Pace(1)
     with connected(echo, pace=pace) as connection:

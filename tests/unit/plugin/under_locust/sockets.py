@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import socket
 from argparse import Namespace
@@ -145,6 +146,17 @@ def read_to_its_end(peer: socket.socket) -> None:
     with suppress(ConnectionResetError):
         while peer.recv(1000):
             pass
+
+
+def test_a_master_may_open_as_many_files_as_the_system_lets_it() -> None:
+    limit = resource.RLIMIT_NOFILE
+    before = resource.getrlimit(limit)
+    resource.setrlimit(limit, (min(1_000, before[1]), before[1]))
+    try:
+        with serving(None):
+            assert resource.getrlimit(limit) == (before[1], before[1])
+    finally:
+        resource.setrlimit(limit, before)
 
 
 @pytest.mark.parametrize(

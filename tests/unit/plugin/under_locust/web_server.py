@@ -140,6 +140,14 @@ def test_who_is_gone_in_the_midst_is_no_fault(
     assert capfd.readouterr().err == ""
 
 
+def test_headers_that_are_cut_short_are_those_of_no_request() -> None:
+    with serving() as server, socket.create_connection(server.address, 10) as peer:
+        peer.sendall(b"POST /stop HTTP/1.1\r\nHost: here\r\n")
+        peer.shutdown(socket.SHUT_WR)
+
+        assert peer.recv(12) == b"HTTP/1.1 400"
+
+
 def test_unfinished_headers_are_given_up_after_a_hundred_lines() -> None:
     with serving() as server:
         answer = asked(server, b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 101)
