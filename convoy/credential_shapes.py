@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple
 
 from convoy.escapes import Layer
 
@@ -20,83 +20,94 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 """How the name of a credential ends, and perhaps which of a list it is: `user[password][0]`."""
-_PAIR = re.compile(r"(?:\(|[\[,]\s*+\[)\s*+b?[\"'][^\"']*+\Z")
-"""Before a comma: the name of a pair, as headers are written in Python and JSON."""
-_SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::|=>?|(,))\s*+|=>?[ \t]*+")
+_PAIR = re.compile(r"[\[,]\s*+[(\[]\s*+b?[\"'][^\"']*+\Z")
+"""Before a comma: the name of a pair within a list, as headers are written in Python and JSON."""
+_SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::=?|={1,3}>?|(,))\s*+|:?={1,3}>?[ \t]*+")
 """Between a name and its value: behind the quote of a member, or of a parameter and in a line."""
 _QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
 _OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
 """How a value begins that is a list, an object, or one of a class as Python writes it."""
-_OPENS_WITH_TEXT = re.compile(r"[\w.]{0,100}+[\[{(]++\s*+[bu]?+[\"']")
 _NUMBER = re.compile(r"-?\d[\d.eE+-]{3,}+")
-_GOES_ON_AS_JSON = re.compile(
+_NEXT_OF_JSON = re.compile(
     r"([\"'])\s*+(?:,\s*+(?:\1|[{\[])|[}\]][\s,}\]]*+(?:\Z|\1|[{\[])|:\s*+[\"'{\[\d])"
 )
-"""How a text of JSON goes on behind its last quote."""
+"""What stands in JSON from the last quote of a text on."""
 _BARE_QUOTE = re.compile(r"(?<!\\)[\"']")
-_GOES_ON = re.compile(r"[ \t]*+\n\s*+[bu]?+([\"'])")
-"""Between the parts of a long text, as Python writes them."""
+_NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
+"""Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
 _IS_NAME = re.compile(r"\s*+[:=]")
 _IN_QUOTES = {"'": re.compile(r"['\\]"), '"': re.compile(r"[\"\\]")}
 _ENDS = re.compile(r"[\s&\"'<>\\]")
-_GOES_ON_BEHIND = re.compile(r"[\w'%&+/=!*~$@#^-]")
+_AFTER_APOSTROPHE = re.compile(r"[\w'%&+/=!*~$@#^-]")
 """What stands behind an apostrophe that is part of a value, also in a URL."""
 _ENDS_ADDRESS = re.compile(r"[\s\"<>]")
 _ENDS_USER = re.compile(r"[\s/:\"<>]")
 _ENDS_USER_ALONE = re.compile(r"[\s/@\"<>]")
-_NEXT_PARAMETER = re.compile(r"[^=&\s\"'<>]*+=")
+_ENDS_TOKEN = re.compile(r"[\s&\"'<>\\]")
+_NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\s\"'<>]*+=")
+"""What stands behind a `&` that ends a value, in a URL or in HTML."""
 _BRACKET = re.compile(r"[\[\](){}\"'\\]")
 _MOST_CUT_OFF = 5
-"""Lists that are cut off, in a text: each is looked for its end in all that follows."""
-_ELSEWHERE = re.compile(
-    r"(?:\$(?:[A-Z_][A-Z0-9_]*+|\{[A-Z_][A-Z0-9_]*+\})\s*+)++"
-    r"|\{\s*+\"?(?:env\"?\s*+:\s*+\"?[A-Z_][A-Z0-9_]*+|file\"?\s*+:\s*+\"?\.?/[\w./-]++)\"?\s*+\}"
+"""Lists of a text whose missing end is looked for: each takes a pass over the rest of the text."""
+_VARIABLES = re.compile(r"(?:\$(?:[A-Z_]++|\{[A-Z_][A-Z0-9_]*+\})\s*+)++[`)\].,;:]*+")
+"""Of a shell, which say where a value is to be found."""
+_HEADER_OF_SETTINGS = re.compile(
+    r"\{\s*+\"?(?:env\"?\s*+:\s*+\"?[A-Z_][A-Z0-9_]*+|file\"?\s*+:\s*+\"?\.?/[\w./-]++)\"?\s*+\}"
 )
-"""What says where a value is to be found: variables of a shell, and a header in the settings."""
+"""What says it in a target or a profile."""
 _PORT = re.compile(r"\d{1,5}[/?#]")
 _BEFORE_HOST = re.compile(r"@(?=[\w\[])")
 _LONGEST_USER = 4_096
 """Of an address, in characters."""
-# What is no letter or digit of ASCII may be what is left of a byte order mark.
 _PARTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++")
 _TOKEN = re.compile(r"e(?:yJ|yA|wo|w0|wk)[\w-]{8}")
 """How a JSON Web Token begins, whose first part may have white space after its bracket."""
+# What is no letter or digit of ASCII before it may be what is left of a byte order mark.
 _SCHEME = re.compile(
     r"(?<![a-zA-Z0-9_])(?:bearer|basic)[ \t]++(?!(?:realm|error|scope|charset)\w*+=[\"'\w])",
     re.IGNORECASE,
 )
 _SHORTEST_BEHIND_SCHEME = 16
 
-Shaped: TypeAlias = tuple[int, int, int | None]
-"""From where to where a credential stands. In the place of one that is no text in quotes, such as
-a number of JSON, stars need the quote that stands where the last number says."""
+
+class Span(NamedTuple):
+    """From where to where a credential stands.
+
+    In the place of one that is no text in quotes, such as a number of JSON, stars need the quote
+    that stands at `quote_at`.
+    """
+
+    begin: int
+    end: int
+    quote_at: int | None = None
 
 
-def credential_spans(layer: Layer) -> Iterator[Shaped]:
-    """Yield where credentials stand in one layer of escapes, in no order, in a linear time.
+def credential_spans(layer: Layer) -> Iterator[Span]:
+    """Yield where credentials stand in one layer of escapes, in no order.
 
-    A value ends by the escapes of what stands around it: with white space, in `password=a%20b` or
-    in `password\\u003da%20b`, only where that has no escapes, or those of the separator. What has
-    others is part of the value, though this layer does not show it.
+    A value ends by the escapes of what stands around it, the `ways` in which its characters were
+    written: with white space, in `password=a%20b` or in `password\\u003da%20b`, only where that has
+    no escapes, or those of the separator. What has others is part of the value, though this layer
+    does not show it. The time is linear in the text, for each way that it has.
     """
     text = layer.text
     for found in _PARTED.finditer(text):
         if token := _TOKEN.search(text, *found.span()):
-            yield token.start(), found.end(), None
+            yield Span(token.start(), found.end())
     for found in _SCHEME.finditer(text):
         begin = found.end()
         if quote := _QUOTE.match(text, begin):
             begin, end = _in_quotes(layer, quote.start(1))
         else:
-            end = _end_of_word(layer, begin, layer.ways[begin - 1])
+            end = _first(layer, _ENDS_TOKEN, begin, layer.ways[begin - 1], len(text))
         if end - begin >= _SHORTEST_BEHIND_SCHEME:
-            yield begin, end, None
+            yield Span(begin, end)
     yield from _logins_in_addresses(layer)
     yield from _named(layer)
 
 
 @lru_cache(maxsize=2**14)
-def _is_around(way: str, inner: str) -> bool:
+def _may_stand_around(way: str, inner: str) -> bool:
     """Return whether all escapes of a character are among those of what may stand within it.
 
     Programs escape some characters and leave others: within what one has escaped as `&#x3D;` and
@@ -106,37 +117,55 @@ def _is_around(way: str, inner: str) -> bool:
     return all(each in left for each in way)
 
 
+def _is_end(layer: Layer, at: int, way: str) -> bool:
+    """Return whether a character ends a value without quotes, whose separator had these escapes.
+
+    JSON and HTML escape what ends one, such as quotes and line breaks, and leave what separates it
+    from its name. In a URL a value's own are escaped.
+    """
+    own_way = layer.ways[at]
+    return _may_stand_around(own_way.replace("\\", "").replace("&", ""), way) if own_way else True
+
+
 def _first(layer: Layer, ends: re.Pattern[str], begin: int, way: str, last: int) -> int:
     """Return where the first of the characters stands that ends what was escaped in this way."""
     for found in ends.finditer(layer.text, begin, last):
-        if _is_around(layer.ways[found.start()], way):
+        if _is_end(layer, found.start(), way):
             return found.start()
     return last
 
 
-def _logins_in_addresses(layer: Layer) -> Iterator[Shaped]:
+def _logins_in_addresses(layer: Layer) -> Iterator[Span]:
     """Yield user and password of each address, or the user alone.
 
     A user may be an address of e-mail, a password hold `@` and `/`, and a port has the same colon.
     """
     text, ways = layer.text, layer.ways
     hosts = [found.start() for found in _BEFORE_HOST.finditer(text)]
-    ends: dict[str, int] = {}
+    address_ends: dict[str, int] = {}
     end, last_at = 0, max(0, text.rfind("@"))
     while begin := text.find("://", end, last_at) + 1:
-        begin, end = begin + 2, begin + 2
+        begin += 2
         way, last = ways[begin - 1], min(last_at, begin + _LONGEST_USER)
-        user_end = _first(layer, _ENDS_USER, begin, way, last)
+        user_end, end = _end_of_user(layer, _ENDS_USER, ":", begin, last), begin
         if text[user_end] == ":" and text[begin] != "[" and not _PORT.match(text, user_end + 1):
-            if ends.get(way, 0) < begin:
-                ends[way] = _first(layer, _ENDS_ADDRESS, begin, way, len(text))
-            before = bisect_left(hosts, ends[way])
+            if address_ends.get(way, 0) < begin:
+                address_ends[way] = _first(layer, _ENDS_ADDRESS, begin, way, len(text))
+            before = bisect_left(hosts, address_ends[way])
             end = hosts[before - 1] if before else begin
         if end <= user_end + 1:
-            user_end = _first(layer, _ENDS_USER_ALONE, begin, way, last)
+            user_end = _end_of_user(layer, _ENDS_USER_ALONE, "@", begin, last)
             end = user_end if text[user_end] == "@" else begin
         if end > begin:
-            yield begin, end, None
+            yield Span(begin, end)
+
+
+def _end_of_user(layer: Layer, ends: re.Pattern[str], wanted: str, begin: int, last: int) -> int:
+    """Return where a user ends that begins there: with what is `wanted`, also where `/` is none."""
+    found = ends.search(layer.text, begin, last)
+    if found and found[0] == wanted:  # though it has an escape that `://` has not
+        return found.start()
+    return _first(layer, ends, begin, layer.ways[begin - 1], last)
 
 
 class _Quotes:
@@ -155,46 +184,77 @@ class _Quotes:
         return self._counts[quote, way] % 2 == 1
 
 
-def _named(layer: Layer) -> Iterator[Shaped]:
+def _named(layer: Layer) -> Iterator[Span]:
     """Yield the values of credentials that go by their names.
 
-    A value without quotes may hold others that have a name, and end before these do.
+    Values overlap: `a_token=x&amp;token=y` is one without quotes, too, so that the search goes on
+    within it.
     """
-    text, ways, start = layer.text, layer.ways, 0
-    quotes, ends, cut_off = _Quotes(layer), dict[str, int](), 0
+    text, start = layer.text, 0
+    quotes, word_ends, cut_off = _Quotes(layer), dict[str, int](), 0
     while found := _SEPARATOR.search(text, start):
         name = text[max(start, found.start() - _LONGEST_NAME) : found.start()]
-        begin = start = found.end()
+        begin = start = end = found.end()
         if not _NAME.search(name) or (found[2] and not _PAIR.search(name)):
             continue
-        name_at, end = found.start(1), begin
-        own_way = ways[max(name_at, found.start())]
-        if quote := _QUOTE.match(text, begin):
-            quote_at = quote.start(1)
-            way = ways[quote_at]
-            closes = _GOES_ON_AS_JSON.match(text, quote_at) and quotes.is_open(
-                quote[1], way, quote_at
-            )
-            is_around = name_at >= 0 and quote[1] == text[name_at] and way != own_way
-            if closes or (is_around and _is_around(way, own_way)):
+        name_at, way = found.start(1), layer.ways[found.start()]
+        quote = _QUOTE.match(text, begin)
+        if quote and not (name_at >= 0 or _is_end(layer, quote.start(1), way)):
+            quote = None  # it is part of the value, as `%22` in a URL
+        if quote:
+            if _is_closing(layer, quotes, quote.start(1), name_at):
                 continue
-            begin, end = _in_quotes(layer, quote_at)
-            start = max(start, end)
+            begin, end = _in_quotes(layer, quote.start(1))
+            if end == len(text) and name_at < 0:  # not closed: another parameter ends it, too
+                word_end = _end_of_word(layer, begin, way)
+                end = word_end if text[word_end : word_end + 1] == "&" else end
+            if begin == end and text[end + 1 : end + 2].isalnum():  # doubled, as in SQL and YAML
+                begin, end = end + 1, _end_of_word(layer, end + 1, way)
+            start = end
         elif name_at >= 0 and (number := _NUMBER.match(text, begin)):
             end = number.end()
-        elif (_OPENS if name_at >= 0 else _OPENS_WITH_TEXT).match(text, begin):
-            end = start = _end_of_brackets(layer, begin, name_at)
-            if end == len(text) and cut_off < _MOST_CUT_OFF and quotes.is_open('"', "", begin):
+        elif name_at >= 0 and _OPENS.match(text, begin):
+            closed = _end_of_brackets(layer, begin, name_at)
+            end = len(text) if closed is None else closed
+            if closed is None and cut_off < _MOST_CUT_OFF and quotes.is_open('"', "", begin):
                 # It was cut off, within a text that was not.
                 cut_off += 1
                 bare = (each.start() for each in _BARE_QUOTE.finditer(text, begin))
-                end = start = next((at for at in bare if text[at] == '"' and not ways[at]), end)
-        elif "=" in found[0]:
-            if ends.get(own_way, 0) <= begin:
-                ends[own_way] = _end_of_word(layer, begin, own_way)
-            end = ends[own_way]
-        if begin < end and not _ELSEWHERE.fullmatch(text, begin, end):
-            yield begin, end, name_at if name_at >= 0 and not quote else None
+                end = next((at for at in bare if text[at] == '"' and not layer.ways[at]), end)
+            start = end
+        elif "=" in found[0] and (">" in found[0] or not _has_space(name, found[0])):
+            if word_ends.get(way, 0) <= begin:
+                word_ends[way] = _end_of_word(layer, begin, way)
+            end = word_ends[way]
+            if cut_off < _MOST_CUT_OFF and _OPENS.match(text, begin):
+                closed = _end_of_brackets(layer, begin, name_at)
+                cut_off += closed is None
+                end = max(end, closed or 0)
+        elsewhere = _VARIABLES if name_at < 0 else _HEADER_OF_SETTINGS
+        if begin < end and not elsewhere.fullmatch(text, begin, end):
+            yield Span(begin, end, name_at if name_at >= 0 and not quote else None)
+
+
+def _has_space(name: str, separator: str) -> bool:
+    """Return whether white space stands around a separator, as in code and in sentences.
+
+    Then only what stands in quotes is a value.
+    """
+    return name[-1:].isspace() or separator[-1:].isspace()
+
+
+def _is_closing(layer: Layer, quotes: _Quotes, quote_at: int, name_at: int) -> bool:
+    """Return whether the quote behind a separator closes the text in which its name stands.
+
+    As in `{"message": "without \\"token\\":", "code": 5}`; there is no value then.
+    """
+    text, way = layer.text, layer.ways[quote_at]
+    if not _NEXT_OF_JSON.match(text, quote_at):
+        return False
+    is_same = name_at >= 0 and text[quote_at] == text[name_at]
+    if is_same and len(way) < len(layer.ways[name_at]):
+        return True
+    return quotes.is_open(text[quote_at], way, quote_at)
 
 
 def _end_of_word(layer: Layer, begin: int, way: str) -> int:
@@ -202,17 +262,14 @@ def _end_of_word(layer: Layer, begin: int, way: str) -> int:
     text, after = layer.text, begin
     for found in _ENDS.finditer(text, begin):
         at, character = found.start(), found[0]
-        own_way = layer.ways[at]
-        if character in "\"'":
-            # Within JSON they have an escape that the separator does not need.
-            is_end = _is_around(own_way.replace("\\", ""), way)
-            is_end &= character == '"' or not _GOES_ON_BEHIND.match(text, at + 1)
-        elif at < after or not _is_around(own_way, way):
+        if at < after or not _is_end(layer, at, way):
             continue
-        elif character == "\\":
+        if character == "\\":
             # A quote that is escaped belongs to what stands around.
             is_end = text[at + 1 : at + 2] in ('"', "'")
             after = at + 2
+        elif character == "'":
+            is_end = not _AFTER_APOSTROPHE.match(text, at + 1)
         else:
             is_end = character != "&" or _NEXT_PARAMETER.match(text, at + 1) is not None
         if is_end:
@@ -226,9 +283,12 @@ def _in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
     if text.startswith(2 * quote, begin) and (third := text.find(3 * quote, begin + 2)) > 0:
         return begin + 2, third
     end = _closing_quote(layer, quote_at)
-    while end is not None and (goes_on := _GOES_ON.match(text, end + 1)):
-        next_end = _closing_quote(layer, goes_on.start(1))
+    while end is not None and (literal := _NEXT_LITERAL.match(text, end + 1)):
+        next_at = literal.start(1)
+        next_end = _closing_quote(layer, next_at)
         if next_end is None or _IS_NAME.match(text, next_end + 1):
+            break
+        if layer.ways[next_at] != layer.ways[quote_at]:
             break
         end = next_end
     if end is None:
@@ -244,7 +304,7 @@ def _closing_quote(layer: Layer, quote_at: int) -> int | None:
     while found := _IN_QUOTES[layer.text[quote_at]].search(layer.text, end):
         end = found.end()
         if found[0] == "\\":
-            end += _is_around(layer.ways[found.start()], way)
+            end += _may_stand_around(layer.ways[found.start()], way)
         elif _closes(layer, found.start(), way):
             return found.start()
     return None
@@ -253,19 +313,22 @@ def _closing_quote(layer: Layer, quote_at: int) -> int | None:
 def _closes(layer: Layer, at: int, way: str) -> bool:
     """Return whether a quote closes a text whose first quote was escaped in this way.
 
-    What was `\\\\"` in the original has an escape where Python has written it of JSON. In JSON it
-    ends a text, whose last backslash is taken for that escape in further layers.
+    Where the original has `\\\\"`, one layer later `\\"` is left, and two layers later `"`, as if
+    it had had two escapes: these take four characters, and it has three. In JSON it is a backslash,
+    and the quote closes the text; in what Python writes of JSON it does not. What is next tells.
     """
     own_way = layer.ways[at]
-    has_before = layer.text[at - 1] == "\\" and len(layer.ways[at - 1]) > len(own_way)
-    has_eaten = layer.at[at + 1] - layer.at[at] < 2 ** own_way.count("\\")
-    if (has_before or has_eaten) and _GOES_ON_AS_JSON.match(layer.text, at):
+    shows_escape = layer.text[at - 1] == "\\" and len(layer.ways[at - 1]) > len(own_way)
+    is_short = layer.at[at + 1] - layer.at[at] < 2 ** own_way.count("\\")
+    if (shows_escape or is_short) and _NEXT_OF_JSON.match(layer.text, at):
         return True
-    return not has_before and _is_around(own_way, way)
+    return not shows_escape and _may_stand_around(own_way, way)
 
 
-def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int:
-    """Return where a value ends that begins with a bracket, behind its name's quote, if it has one.
+def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int | None:
+    """Return where a value ends that begins with a bracket, None where it was cut off.
+
+    Its name may have a quote there.
 
     In JSON and Python nothing is escaped but within quotes: elsewhere this is not the layer in
     which the value is to be read.
@@ -281,13 +344,17 @@ def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int:
             continue
         if quote:
             if character == "\\":
-                after = at + 1 + _is_around(own_way, quote_way)
+                after = at + 1 + _may_stand_around(own_way, quote_way)
             elif character == quote and _closes(layer, at, quote_way):
                 if len(own_way) < len(quote_way):
                     return at
                 quote = ""
         elif character in "\"'":
-            if character == own_quote and own_way != name_way and _is_around(own_way, name_way):
+            if (
+                character == own_quote
+                and own_way != name_way
+                and _may_stand_around(own_way, name_way)
+            ):
                 return at
             quote, quote_way = character, own_way
         elif character == "\\":
@@ -295,7 +362,7 @@ def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int:
         elif not depth:
             # The name's quotes may have been left as they are, and the first bracket not.
             way, depth = max(way, own_way, key=len), 1
-        elif not _is_around(own_way, way):
+        elif not _may_stand_around(own_way, way):
             continue
         elif character in "[{(":
             depth += 1
@@ -303,4 +370,4 @@ def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int:
             depth -= 1
             if not depth:
                 return at + 1
-    return len(text)
+    return None

@@ -23,15 +23,15 @@ class CuttableProtocol(HttpToolsProtocol):
     without end are refused.
     """
 
-    _head_bytes = 0
-    """What has come since the last of a body, or the last request."""
+    _bytes_outside_bodies = 0
+    """That have come since the last byte of a body, or the end of the last request."""
 
     def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
+        self._bytes_outside_bodies += len(data)
         super().data_received(data)
         if self.scope is None:
-            self._head_bytes = 0
-        elif self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._bytes_outside_bodies = 0
+        elif self._bytes_outside_bodies > HEAD_BYTES_MAX and not self.transport.is_closing():
             if self._is_head_read():
                 self.transport.close()
             else:
@@ -45,18 +45,18 @@ class CuttableProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        self._head_bytes = 0
+        self._bytes_outside_bodies = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._head_bytes = 0
+        self._bytes_outside_bodies = 0
         super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
         return self.url.partition(b"?")[0] == GUESTS and super()._should_upgrade()
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._bytes_outside_bodies = 0
         super().on_headers_complete()
         self.scope["extensions"] = {CUT: {"cut": partial(self._cut, self.cycle)}}
 

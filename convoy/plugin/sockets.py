@@ -39,6 +39,7 @@ T = TypeVar("T")
 _LARGEST_OF_WORKERS, _LARGEST_OF_MASTER = 2 * MOST_BYTES, 2**30
 """Bytes of a frame; ZMQ disconnects a peer that sends more. A worker's report holds a part of the
 log of messages of at most half of that, a master's first message its pools."""
+_MOST_FILES = 2**16
 _HANDSHAKE_S = 5
 """How long ZMQ keeps a connection whose handshake is not through, with what has come of a frame."""
 _ZAP = "inproc://zeromq.zap.01"
@@ -104,14 +105,16 @@ def stay_while(runner: Runner, is_waiting: Callable[[], bool]) -> None:
 
 
 def _open_more_files() -> None:
-    """Let this process open as many files as the system lets it.
+    """Let this process open 65,536 files, or as many as the system lets it.
 
     Each connection takes one, with or without the secret, and the run's record needs some, too.
-    Locust sees to 10,000, which a neighbour on this machine can take.
+    Locust raises the limit to 10,000 only; another user of this machine can take as many.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # some systems have a lower bound that they do not tell
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if most == resource.RLIM_INFINITY else min(_MOST_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with suppress(OSError, ValueError):  # some systems have a lower bound that they do not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class SwarmServer(zmqrpc.Server):

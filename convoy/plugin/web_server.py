@@ -1,8 +1,8 @@
 """The web UI's server: what is no request takes little time, and is a line in ten seconds.
 
 Whoever reaches the port can send such, a page in the tester's browser included, and gevent's own
-server says each in up to fifty lines. Nor do connections by the thousand take the descriptors that
-the run needs.
+server says each in up to fifty lines. Connections are bounded, so that thousands of them leave the
+run its file descriptors.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ _HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
 _LARGEST_BODY = 64 * 1024
 _MOST_CONNECTIONS = 256
 """At a time; more of them wait. Each takes a file descriptor, and the run needs some of its own."""
-_LONGEST_SILENCE_S = 60.0
-"""Of who connects, or does not read its answer: the connection is closed then."""
+_LONGEST_SILENCE_S = 75.0
+"""Of who connects, or does not read its answer: the connection is closed then. nginx closes those
+that it keeps after 60 s, and no request of its may meet an end of ours."""
+_PIECE_BYTES = 64 * 1024
+"""Of an answer that are sent in one call, because gevent counts the silence from its begin."""
 _OF_TLS = "\x16\x03"
 """What a client begins with that wants TLS."""
 
@@ -69,15 +72,14 @@ class Server(pywsgi.WSGIServer):
         super().__init__(address, app, log=None, handler_class=_Handler, **given)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Take no more connections; what is being answered goes on."""
+        """Take no more connections; what is being answered goes on, where gevent would end it."""
         self.close()
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
-        client_socket.settimeout(_LONGEST_SILENCE_S)
-        # Of the handshake: the handler passes none on of what follows.
+        client_socket.settimeout(_LONGEST_SILENCE_S)  # in the handshake, too
         try:
             super().wrap_socket_and_handle(client_socket, address)
-        except OSError:
+        except OSError:  # of the handshake: the handler passes none on of what follows
             self.refused.say(
                 "did not agree on TLS (a certificate that is not trusted, plain http, or a check "
                 "whether the port is open)",
@@ -132,8 +134,9 @@ class _Handler(pywsgi.WSGIHandler):
         return False  # else a body would have no end, and what follows be taken for a part of it
 
     def _sendall(self, data: bytes) -> None:
-        super()._sendall(data)  # type: ignore[misc]
-        gevent.sleep(A_POLL_S)  # who reads quickly lets nothing wait, however large the answer is
+        for begin in range(0, len(data), _PIECE_BYTES):
+            super()._sendall(data[begin : begin + _PIECE_BYTES])  # type: ignore[misc]
+            gevent.sleep(A_POLL_S)  # who reads quickly lets nothing wait, however large this is
 
     def handle(self) -> None:
         self.socket.settimeout(_LONGEST_SILENCE_S)

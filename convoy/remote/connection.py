@@ -194,11 +194,11 @@ class Connection:
         return data
 
     def write(self, data: bytes) -> None:
-        """Send data at once, below any TLS, while the connection is set up.
+        """Send data of the set-up at once, below any TLS; once that is over, `post` the data.
 
-        It is no message: `holds` does not wait for it. Where messages wait, later data does, too.
+        Data of the set-up is no message: `holds` does not wait for it.
         """
-        if self.is_set_up and self.departures is not None:
+        if self.is_set_up:
             self.post(data)
             return
         self.unsent = bytes(self.unsent) + data

@@ -250,7 +250,12 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         f"https://user:{'a/' * 1_000}hunter2@host.example",
         "Authorization: Bearer 12|hunter2hunter2hunter2",
         "{'access_token': 'hunter2', b'cookie': b'it is hunter2', 'token': ['a]b', 'hunter2']}",
-        'client_secret = "two hunter2 words" and password = hunter2',
+        'client_secret = "two hunter2 words" password := "hunter2" token == "hunter2"',
+        "next=https%3A//u%3Ahunter2%40h/a by bob@example.com https%3A//hunter2%40h/a by a@b.c",
+        "message: 'bad: token=''hunter2'' of bob'",
+        r'{\"user\":\"bob\",\"password\":"hunter2",\"x\":1}',
+        '{"password": "$HUNTER", "token": "hunter2"}'.replace("HUNTER", "hunter2"),
+        "Login(secret=Secret(name='db', value='hunter2'), token=(3, 'hunter2'))",
         '"token" => "hunter2", "password"=hunter2',
         'a text that was cut: password="two hunter2',
         '{"Proxy-Authorization": "Digest hunter2", "sessionCookie": "hunter2"}',
@@ -328,6 +333,10 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         """{"Cookie":{"env":"GW_COOKIE"},"x-api-key":{"file":"/run/key"},"Token":{env: A}}""",
         '{"url": "https://host.example/?token=", "code": "x"} ["token=", {"a": "b"}]',
         '{"required": ["password", "user"], "code": "x"}',
+        "missing ('password', 'username') and ('token', 'was', 'read') {'loc': ('token', 'str')}",
+        '    token = response.json()["access_token"]',
+        "    assert response.token == self.token  # password = None, user = bob",
+        "the token= parameter is missing (`password=$PASSWORD`)",
         "convoy.plugin.users.ScenarioUser and heyJude.example.org",
     ],
 )
@@ -350,6 +359,9 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         (json.dumps([{"password": "\\"}, {"b": 2}]), [{"password": STARS}, {"b": 2}]),
         (json.dumps({"m": "password=x\\", "b": 2}), {"m": f"password={STARS}", "b": 2}),
         (json.dumps({"m": 'near "token": {', "b": 2}), {"m": f'near "token": "{STARS}"', "b": 2}),
+        (json.dumps({"m": "token='abc'\n", "b": 2}), {"m": f"token='{STARS}'\n", "b": 2}),
+        (json.dumps({"m": 'token="abc"\n', "b": 2}), {"m": f'token="{STARS}"\n', "b": 2}),
+        (json.dumps(["token='abc'\n", "b='c'\n"]), [f"token='{STARS}'\n", "b='c'\n"]),
         (json.dumps({"m": 'without "token":', "b": 2}), {"m": 'without "token":', "b": 2}),
         (json.dumps({"m": "near 'token':", "b": 2}), {"m": "near 'token':", "b": 2}),
         (json.dumps({"m": "password=a('b", "b": 2}), {"m": f"password={STARS}", "b": 2}),
@@ -366,6 +378,28 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
 )
 def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) -> None:
     assert json.loads(Redactor().redact(text)) == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (
+            html.escape('{"message":"bad token=abc123","status":401}'),
+            html.escape(f'{{"message":"bad token={STARS}","status":401}}', quote=False).replace(
+                '"', "&quot;"
+            ),
+        ),
+        ('<a href="/x?token=abc123&amp;page=2">', f'<a href="/x?token={STARS}&amp;page=2">'),
+        ("<p>token=abc123&nbsp;failed</p>", f"<p>token={STARS}&nbsp;failed</p>"),
+        ("client_secret=%22k08z&status=b", f"client_secret={STARS}&status=b"),
+        ('token="abc123"\n"GET /" failed', f'token="{STARS}"\n"GET /" failed'),
+        ("/x?token='abc123&page=2 HTTP/1.1", f"/x?token='{STARS}&page=2 HTTP/1.1"),
+    ],
+)
+def test_a_credential_takes_nothing_along_of_what_stands_around_it(
+    text: str, redacted: str
+) -> None:
+    assert Redactor().redact(text) == redacted
 
 
 def test_a_registered_number_within_json_is_hidden_as_a_text() -> None:

@@ -353,6 +353,10 @@ def test_what_is_written_once_the_connection_is_set_up_keeps_to_the_pace(
 
         assert read_until(connection, 1) == b"a"
         assert pace.ready_at(clock_s()) > clock_s()
+    with connected(echo, *tls) as connection:
+        connection.write(b"a")  # over TLS, where there is some
+
+        assert read_until(connection, 1) == b"a"
 
 
 def test_what_is_posted_on_a_connection_that_has_ended_takes_no_room() -> None:

@@ -268,17 +268,54 @@ def test_connections_beyond_a_number_wait_until_others_end(
         assert last.recv(12) == b"HTTP/1.1 200"
 
 
-@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
-@pytest.mark.parametrize("sent", [b"", b"GET / HT"], ids=["nothing", "half a line"])
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [(b"", b""), (b"GET / HT", b""), (b"GET / HTTP/1.1\r\nA: b\r\n", b"HTTP/1.1 400")],
+    ids=["nothing", "half a line", "half a head"],
+)
 def test_who_stays_silent_is_cut_off(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes, with_tls: bool
+    monkeypatch: pytest.MonkeyPatch, sent: bytes, answer: bytes
+) -> None:
+    monkeypatch.setattr(web_server, "_LONGEST_SILENCE_S", 0.05)
+
+    with serving() as server:
+        assert asked(server, sent)[:12] == answer
+
+
+@pytest.mark.parametrize("sent", [b"", HELLO_OF_TLS[:3]], ids=["nothing", "half a hello"])
+def test_who_stays_silent_in_a_handshake_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sent: bytes
 ) -> None:
     monkeypatch.setattr(web_server, "_LONGEST_SILENCE_S", 0.05)
     Authority(tmp_path).self_signed_context()
     tls = tls_context(str(tmp_path / "alone.pem"), str(tmp_path / "alone.key"))
+    answer = b""
 
-    with serving(tls if with_tls else None) as server, suppress(ConnectionError):
-        assert asked(server, sent if not with_tls else HELLO_OF_TLS[:3]) == b""
+    with serving(tls) as server, suppress(ConnectionError):
+        answer = asked(server, sent)
+
+    assert answer == b""
+
+
+def test_who_reads_slowly_and_steadily_gets_the_whole_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_server, "_LONGEST_SILENCE_S", 0.2)
+    whole = 2**23
+    received = 0
+
+    def large(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", str(whole))])
+        return [b"x" * whole]
+
+    with serving() as server, socket.create_connection(server.address, 10) as peer:
+        server.application = large
+        peer.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        while piece := peer.recv(2**18):
+            received += len(piece)
+            gevent.sleep(0.02)  # so that all of it takes longer than a silence may
+
+    assert received > whole
 
 
 def test_who_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
