@@ -27,12 +27,16 @@ _SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::=?|={1,3}>?|(,))\s*+|:?={1,3}>?[
 _QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
 _OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
 """How a value begins that is a list, an object, or one of a class as Python writes it."""
+_OPENS_IN_PYTHON = re.compile(
+    r"(?:[a-zA-Z_][\w.]{0,100}+\(|[\[{(])\s*+(?:[bu]?+[\"']|\w{1,100}+=|\d{1,20}+,)"
+)
+"""The same without a name's quotes, where a password may hold a bracket."""
 _NUMBER = re.compile(r"-?\d[\d.eE+-]{3,}+")
 _NEXT_OF_JSON = re.compile(
     r"([\"'])\s*+(?:,\s*+(?:\1|[{\[])|[}\]][\s,}\]]*+(?:\Z|\1|[{\[])|:\s*+[\"'{\[\d])"
 )
 """What stands in JSON from the last quote of a text on."""
-_BARE_QUOTE = re.compile(r"(?<!\\)[\"']")
+_ANY_QUOTE = re.compile(r"[\"']")
 _NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
 """Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
 _IS_NAME = re.compile(r"\s*+[:=]")
@@ -48,7 +52,7 @@ _NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\
 """What stands behind a `&` that ends a value, in a URL or in HTML."""
 _BRACKET = re.compile(r"[\[\](){}\"'\\]")
 _MOST_CUT_OFF = 5
-"""Lists of a text whose missing end is looked for: each takes a pass over the rest of the text."""
+"""Values of a text whose missing end is looked for: each takes a pass over the rest of the text."""
 _VARIABLES = re.compile(r"(?:\$(?:[A-Z_]++|\{[A-Z_][A-Z0-9_]*+\})\s*+)++[`)\].,;:]*+")
 """Of a shell, which say where a value is to be found."""
 _HEADER_OF_SETTINGS = re.compile(
@@ -178,17 +182,25 @@ class _Quotes:
 
     def is_open(self, quote: str, way: str, at: int) -> bool:
         """Return whether a text in such quotes, escaped in this way, has begun and not ended."""
-        for found in _BARE_QUOTE.finditer(self._layer.text, self._until, at):
-            self._counts[found[0], self._layer.ways[found.start()]] += 1
+        for found in _ANY_QUOTE.finditer(self._layer.text, self._until, at):
+            if not self._is_escaped(found.start()):
+                self._counts[found[0], self._layer.ways[found.start()]] += 1
         self._until = max(self._until, at)
         return self._counts[quote, way] % 2 == 1
+
+    def _is_escaped(self, at: int) -> bool:
+        """Return whether a quote has an odd number of backslashes of its own layer before it."""
+        text, ways, before = self._layer.text, self._layer.ways, at
+        while before and text[before - 1] == "\\" and _may_stand_around(ways[before - 1], ways[at]):
+            before -= 1
+        return (at - before) % 2 == 1
 
 
 def _named(layer: Layer) -> Iterator[Span]:
     """Yield the values of credentials that go by their names.
 
-    Values overlap: `a_token=x&amp;token=y` is one without quotes, too, so that the search goes on
-    within it.
+    Values overlap: one without quotes may go on to what has other escapes and a name of its own, so
+    that the search goes on within it.
     """
     text, start = layer.text, 0
     quotes, word_ends, cut_off = _Quotes(layer), dict[str, int](), 0
@@ -199,8 +211,6 @@ def _named(layer: Layer) -> Iterator[Span]:
             continue
         name_at, way = found.start(1), layer.ways[found.start()]
         quote = _QUOTE.match(text, begin)
-        if quote and not (name_at >= 0 or _is_end(layer, quote.start(1), way)):
-            quote = None  # it is part of the value, as `%22` in a URL
         if quote:
             if _is_closing(layer, quotes, quote.start(1), name_at):
                 continue
@@ -214,19 +224,12 @@ def _named(layer: Layer) -> Iterator[Span]:
         elif name_at >= 0 and (number := _NUMBER.match(text, begin)):
             end = number.end()
         elif name_at >= 0 and _OPENS.match(text, begin):
-            closed = _end_of_brackets(layer, begin, name_at)
-            end = len(text) if closed is None else closed
-            if closed is None and cut_off < _MOST_CUT_OFF and quotes.is_open('"', "", begin):
-                # It was cut off, within a text that was not.
-                cut_off += 1
-                bare = (each.start() for each in _BARE_QUOTE.finditer(text, begin))
-                end = next((at for at in bare if text[at] == '"' and not layer.ways[at]), end)
-            start = end
+            start = end = _end_of_brackets(layer, begin, name_at) or len(text)
         elif "=" in found[0] and (">" in found[0] or not _has_space(name, found[0])):
             if word_ends.get(way, 0) <= begin:
                 word_ends[way] = _end_of_word(layer, begin, way)
             end = word_ends[way]
-            if cut_off < _MOST_CUT_OFF and _OPENS.match(text, begin):
+            if cut_off < _MOST_CUT_OFF and _OPENS_IN_PYTHON.match(text, begin):
                 closed = _end_of_brackets(layer, begin, name_at)
                 cut_off += closed is None
                 end = max(end, closed or 0)
@@ -286,9 +289,8 @@ def _in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
     while end is not None and (literal := _NEXT_LITERAL.match(text, end + 1)):
         next_at = literal.start(1)
         next_end = _closing_quote(layer, next_at)
-        if next_end is None or _IS_NAME.match(text, next_end + 1):
-            break
-        if layer.ways[next_at] != layer.ways[quote_at]:
+        is_text = not _NEXT_OF_JSON.match(text, next_at)
+        if next_end is None or not is_text or _IS_NAME.match(text, next_end + 1):
             break
         end = next_end
     if end is None:
@@ -313,29 +315,26 @@ def _closing_quote(layer: Layer, quote_at: int) -> int | None:
 def _closes(layer: Layer, at: int, way: str) -> bool:
     """Return whether a quote closes a text whose first quote was escaped in this way.
 
-    Where the original has `\\\\"`, one layer later `\\"` is left, and two layers later `"`, as if
-    it had had two escapes: these take four characters, and it has three. In JSON it is a backslash,
-    and the quote closes the text; in what Python writes of JSON it does not. What is next tells.
+    Where the original has `\\\\"`, two layers later `"` is left, as if it had had two escapes:
+    these take four characters, and it has three. In JSON the first two are a backslash, and the
+    quote closes the text; in what Python writes of JSON it does not. What comes next tells.
     """
     own_way = layer.ways[at]
-    shows_escape = layer.text[at - 1] == "\\" and len(layer.ways[at - 1]) > len(own_way)
     is_short = layer.at[at + 1] - layer.at[at] < 2 ** own_way.count("\\")
-    if (shows_escape or is_short) and _NEXT_OF_JSON.match(layer.text, at):
+    if is_short and _NEXT_OF_JSON.match(layer.text, at):
         return True
-    return not shows_escape and _may_stand_around(own_way, way)
+    return _may_stand_around(own_way, way)
 
 
 def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int | None:
     """Return where a value ends that begins with a bracket, None where it was cut off.
 
-    Its name may have a quote there.
-
-    In JSON and Python nothing is escaped but within quotes: elsewhere this is not the layer in
-    which the value is to be read.
+    Its name has a quote at `quote_at`, or none where that is negative. In JSON and Python nothing
+    is escaped but within quotes: elsewhere this is not the layer in which the value is to be read.
     """
     text, ways = layer.text, layer.ways
     own_quote, name_way = (text[quote_at], ways[quote_at]) if quote_at >= 0 else ("", "")
-    way, quote, quote_way = name_way, "", ""
+    quote, quote_way = "", ""
     depth = after = 0
     for found in _BRACKET.finditer(text, begin):
         at, character = found.start(), found[0]
@@ -350,20 +349,12 @@ def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int | None:
                     return at
                 quote = ""
         elif character in "\"'":
-            if (
-                character == own_quote
-                and own_way != name_way
-                and _may_stand_around(own_way, name_way)
-            ):
+            is_outer = own_way != name_way and _may_stand_around(own_way, name_way)
+            if character == own_quote and is_outer:
                 return at
             quote, quote_way = character, own_way
         elif character == "\\":
             return at
-        elif not depth:
-            # The name's quotes may have been left as they are, and the first bracket not.
-            way, depth = max(way, own_way, key=len), 1
-        elif not _may_stand_around(own_way, way):
-            continue
         elif character in "[{(":
             depth += 1
         else:

@@ -300,6 +300,14 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         url_in_lower_case("{'Authorization': {'v': \"hunter2's\", 'w': [1, 'hunter2']}}").replace(
             "%27", "'"
         ),
+        'a list that was cut off: {"token": ["x", "hunter2',
+        "a text that was cut off: {'token': {'v': \"hunter2",
+        json.dumps({"m": url("{'token': {'v': \"x's\", 'w': 'hunter2").replace("%27", "'")}),
+        "repr of it: " + repr(json.dumps({"token": ['a"b', {"c": 'd"hunter2'}]})),
+        'cannot parse {\n  "client_secret": "abc"\n  "token": "hunter2"\n}',
+        r'{"path": "C:\\temp\\", "token": {"value": "hunter2", "ttl": 5',
+        '5" disk, body="{"cookie": ["hunter2...',
+        r'{"dir": "C:\\logs\\", "password": ":1hunter2"}',
     ],
 )
 def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_it(
@@ -359,13 +367,20 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
         (json.dumps([{"password": "\\"}, {"b": 2}]), [{"password": STARS}, {"b": 2}]),
         (json.dumps({"m": "password=x\\", "b": 2}), {"m": f"password={STARS}", "b": 2}),
         (json.dumps({"m": 'near "token": {', "b": 2}), {"m": f'near "token": "{STARS}"', "b": 2}),
+        (json.dumps({"m": 'token="a"\n  ', "b": 2}), {"m": f'token="{STARS}"\n  ', "b": 2}),
+        (
+            json.dumps({"m": json.dumps(repr({"jwt": ["a'b"]})), "b": 2}),
+            {"m": json.dumps(f"{{'jwt': '{STARS}'}}"), "b": 2},
+        ),
+        (json.dumps({"m": "token='x", "b": 2}), {"m": f"token='{STARS}", "b": 2}),
+        (json.dumps({"m": "{'token': 'x", "b": 2}), {"m": f"{{'token': '{STARS}", "b": 2}),
+        (json.dumps({"token": ["a\\", {"b": "c\\"}], "b": 2}), {"token": STARS, "b": 2}),
         (json.dumps({"m": "token='abc'\n", "b": 2}), {"m": f"token='{STARS}'\n", "b": 2}),
         (json.dumps({"m": 'token="abc"\n', "b": 2}), {"m": f'token="{STARS}"\n', "b": 2}),
         (json.dumps(["token='abc'\n", "b='c'\n"]), [f"token='{STARS}'\n", "b='c'\n"]),
         (json.dumps({"m": 'without "token":', "b": 2}), {"m": 'without "token":', "b": 2}),
         (json.dumps({"m": "near 'token':", "b": 2}), {"m": "near 'token':", "b": 2}),
         (json.dumps({"m": "password=a('b", "b": 2}), {"m": f"password={STARS}", "b": 2}),
-        (json.dumps({"m": "{'jwt': ['a\"b'", "b": 2}), {"m": f"{{'jwt': '{STARS}'", "b": 2}),
         (
             json.dumps({"m": "{'token': {'k': \"it's\"}}", "b": 2}),
             {"m": f"{{'token': '{STARS}'}}", "b": 2},
@@ -393,6 +408,8 @@ def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) 
         ("<p>token=abc123&nbsp;failed</p>", f"<p>token={STARS}&nbsp;failed</p>"),
         ("client_secret=%22k08z&status=b", f"client_secret={STARS}&status=b"),
         ('token="abc123"\n"GET /" failed', f'token="{STARS}"\n"GET /" failed'),
+        ("password=ab7(x91 for user b (id 3))", f"password={STARS} for user b (id 3))"),
+        ("PASSWORD=ab7{x91\nHOST=a\nZ={1}", f"PASSWORD={STARS}\nHOST=a\nZ={{1}}"),
         ("/x?token='abc123&page=2 HTTP/1.1", f"/x?token='{STARS}&page=2 HTTP/1.1"),
     ],
 )
