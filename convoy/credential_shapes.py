@@ -24,6 +24,8 @@ _PAIR = re.compile(r"[\[,]\s*+[(\[]\s*+b?[\"'][^\"']*+\Z")
 """Before a comma: the name of a pair within a list, as headers are written in Python and JSON."""
 _SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::=?|={1,3}>?|(,))\s*+|:?={1,3}>?[ \t]*+")
 """Between a name and its value: behind the quote of a member, or of a parameter and in a line."""
+_SPACED = re.compile(r"\A\s|\s\Z")
+"""White space around a separator, as in code and sentences: only a text in quotes is a value."""
 _QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
 _OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
 """How a value begins that is a list, an object, or one of a class as Python writes it."""
@@ -47,7 +49,6 @@ _AFTER_APOSTROPHE = re.compile(r"[\w'%&+/=!*~$@#^-]")
 _ENDS_ADDRESS = re.compile(r"[\s\"<>]")
 _ENDS_USER = re.compile(r"[\s/:\"<>]")
 _ENDS_USER_ALONE = re.compile(r"[\s/@\"<>]")
-_ENDS_TOKEN = re.compile(r"[\s&\"'<>\\]")
 _NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\s\"'<>]*+=")
 """What stands behind a `&` that ends a value, in a URL or in HTML."""
 _BRACKET = re.compile(r"[\[\](){}\"'\\]")
@@ -103,7 +104,7 @@ def credential_spans(layer: Layer) -> Iterator[Span]:
         if quote := _QUOTE.match(text, begin):
             begin, end = _in_quotes(layer, quote.start(1))
         else:
-            end = _first(layer, _ENDS_TOKEN, begin, layer.ways[begin - 1], len(text))
+            end = _first(layer, _ENDS, begin, layer.ways[begin - 1], len(text))
         if end - begin >= _SHORTEST_BEHIND_SCHEME:
             yield Span(begin, end)
     yield from _logins_in_addresses(layer)
@@ -127,8 +128,7 @@ def _is_end(layer: Layer, at: int, way: str) -> bool:
     JSON and HTML escape what ends one, such as quotes and line breaks, and leave what separates it
     from its name. In a URL a value's own are escaped.
     """
-    own_way = layer.ways[at]
-    return _may_stand_around(own_way.replace("\\", "").replace("&", ""), way) if own_way else True
+    return _may_stand_around(layer.ways[at].replace("\\", "").replace("&", ""), way)
 
 
 def _first(layer: Layer, ends: re.Pattern[str], begin: int, way: str, last: int) -> int:
@@ -225,7 +225,7 @@ def _named(layer: Layer) -> Iterator[Span]:
             end = number.end()
         elif name_at >= 0 and _OPENS.match(text, begin):
             start = end = _end_of_brackets(layer, begin, name_at) or len(text)
-        elif "=" in found[0] and (">" in found[0] or not _has_space(name, found[0])):
+        elif "=" in found[0] and (">" in found[0] or not _SPACED.search(name[-1:] + found[0])):
             if word_ends.get(way, 0) <= begin:
                 word_ends[way] = _end_of_word(layer, begin, way)
             end = word_ends[way]
@@ -236,14 +236,6 @@ def _named(layer: Layer) -> Iterator[Span]:
         elsewhere = _VARIABLES if name_at < 0 else _HEADER_OF_SETTINGS
         if begin < end and not elsewhere.fullmatch(text, begin, end):
             yield Span(begin, end, name_at if name_at >= 0 and not quote else None)
-
-
-def _has_space(name: str, separator: str) -> bool:
-    """Return whether white space stands around a separator, as in code and in sentences.
-
-    Then only what stands in quotes is a value.
-    """
-    return name[-1:].isspace() or separator[-1:].isspace()
 
 
 def _is_closing(layer: Layer, quotes: _Quotes, quote_at: int, name_at: int) -> bool:
@@ -349,8 +341,7 @@ def _end_of_brackets(layer: Layer, begin: int, quote_at: int) -> int | None:
                     return at
                 quote = ""
         elif character in "\"'":
-            is_outer = own_way != name_way and _may_stand_around(own_way, name_way)
-            if character == own_quote and is_outer:
+            if character == own_quote and len(own_way) < len(name_way):
                 return at
             quote, quote_way = character, own_way
         elif character == "\\":

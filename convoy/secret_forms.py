@@ -139,8 +139,9 @@ def _forms(text: str) -> set[str]:
     argument = utf8.decode("ascii", "surrogateescape")  # as read in a locale of ASCII
     in_clear = {text, argument, text.replace("\0", "")}
     for _ in range(3):  # as headers are read; whoever passes it on may do so again, and escape it
-        in_clear.add(utf8.decode("latin-1"))
-        utf8 = utf8.decode("latin-1").encode()
+        read = utf8.decode("latin-1")
+        in_clear.add(read)
+        utf8 = read.encode()
     if max(text, default="") > _LAST_OF_FIRST_PLANE:
         halves = [_halves(each) for each in text]  # as by JavaScript, and these in UTF-8
         encoded = [each.encode("utf-8", "surrogatepass").decode("latin-1") for each in halves]

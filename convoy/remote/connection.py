@@ -59,7 +59,8 @@ class Connection:
     server has closed its side. Before the kernel gets a message, `may_go_on` is asked: the process
     may have stood still, or worked, since it was posted. Where that returns False the connection is
     reset. With `expects_silence` a request is not sent when something has arrived before it: the
-    connection `is_readable` then, and the request stays `unsent`. It is long because sending,
+    connection `is_readable` then, and the request stays `unsent`. Before it `is_set_up` a proxy and
+    TLS have their say. It is long because sending,
     waiting and each end share one socket, its three watchers and the greenlet that waits.
     """
 

@@ -246,6 +246,24 @@ def test_of_a_body_that_nobody_takes_no_rest_is_read(head: bytes) -> None:
     assert told.startswith(b"HTTP/1.1 200") and told.endswith(b"done")
 
 
+def test_what_is_being_answered_when_the_server_stops_is_answered() -> None:
+    asked_for, may_answer = gevent.event.Event(), gevent.event.Event()
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        asked_for.set()
+        assert may_answer.wait(10)
+        return app(environ, start_response)
+
+    with serving() as server:
+        server.application = slow
+        asking = gevent.spawn(asked, server, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert asked_for.wait(10)
+        server.stop()
+        may_answer.set()
+
+        assert asking.get(timeout=10).endswith(b"done")
+
+
 def test_connections_beyond_a_number_wait_until_others_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
