@@ -108,7 +108,7 @@ def credential_spans(layer: Layer) -> Iterator[Span]:
         if end - begin >= _SHORTEST_BEHIND_SCHEME:
             yield Span(begin, end)
     yield from _logins_in_addresses(layer)
-    yield from _named(layer)
+    yield from _NamedValues(layer).spans()
 
 
 @lru_cache(maxsize=2**14)
@@ -196,60 +196,95 @@ class _Quotes:
         return (at - before) % 2 == 1
 
 
-def _named(layer: Layer) -> Iterator[Span]:
-    """Yield the values of credentials that go by their names.
+class _NamedValues:
+    """The values of credentials in a layer that go by their names: of members and parameters."""
 
-    Values overlap: one without quotes may go on to what has other escapes and a name of its own, so
-    that the search goes on within it.
-    """
-    text, start = layer.text, 0
-    quotes, word_ends, cut_off = _Quotes(layer), dict[str, int](), 0
-    while found := _SEPARATOR.search(text, start):
-        name = text[max(start, found.start() - _LONGEST_NAME) : found.start()]
-        begin = start = end = found.end()
-        if not _NAME.search(name) or (found[2] and not _PAIR.search(name)):
-            continue
-        name_at, way = found.start(1), layer.ways[found.start()]
-        quote = _QUOTE.match(text, begin)
-        if quote:
-            if _is_closing(layer, quotes, quote.start(1), name_at):
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._quotes = _Quotes(layer)
+        self._word_ends: dict[str, int] = {}
+        """Where the last value without quotes ends, by the escapes of its separator."""
+        self._cut_off = 0
+
+    def spans(self) -> Iterator[Span]:
+        """Yield where they stand.
+
+        Values overlap: one without quotes may go on to what has other escapes and a name of its
+        own, so that the search goes on within it.
+        """
+        text, start = self._layer.text, 0
+        while separator := _SEPARATOR.search(text, start):
+            name = text[max(start, separator.start() - _LONGEST_NAME) : separator.start()]
+            begin = start = end = separator.end()
+            if not _NAME.search(name) or (separator[2] and not _PAIR.search(name)):
                 continue
-            begin, end = _in_quotes(layer, quote.start(1))
-            if end == len(text) and name_at < 0:  # not closed: another parameter ends it, too
-                word_end = _end_of_word(layer, begin, way)
-                end = word_end if text[word_end : word_end + 1] == "&" else end
-            if begin == end and text[end + 1 : end + 2].isalnum():  # doubled, as in SQL and YAML
-                begin, end = end + 1, _end_of_word(layer, end + 1, way)
-            start = end
-        elif name_at >= 0 and (number := _NUMBER.match(text, begin)):
-            end = number.end()
-        elif name_at >= 0 and _OPENS.match(text, begin):
-            start = end = _end_of_brackets(layer, begin, name_at) or len(text)
-        elif "=" in found[0] and (">" in found[0] or not _SPACED.search(name[-1:] + found[0])):
-            if word_ends.get(way, 0) <= begin:
-                word_ends[way] = _end_of_word(layer, begin, way)
-            end = word_ends[way]
-            if cut_off < _MOST_CUT_OFF and _OPENS_IN_PYTHON.match(text, begin):
-                closed = _end_of_brackets(layer, begin, name_at)
-                cut_off += closed is None
-                end = max(end, closed or 0)
-        elsewhere = _VARIABLES if name_at < 0 else _HEADER_OF_SETTINGS
-        if begin < end and not elsewhere.fullmatch(text, begin, end):
-            yield Span(begin, end, name_at if name_at >= 0 and not quote else None)
+            is_member = bool(separator[1])
+            quote = _QUOTE.match(text, begin)
+            if quote:
+                begin, start = self._in_quotes(quote.start(1), separator)
+                end = start
+            elif is_member and (member_end := self._end_of_member(begin, separator)):
+                end = start = member_end
+            elif _is_parameter(name, separator):
+                end = self._end_of_parameter(begin, separator)
+            elsewhere = _HEADER_OF_SETTINGS if is_member else _VARIABLES
+            if begin < end and not elsewhere.fullmatch(text, begin, end):
+                yield Span(begin, end, separator.start(1) if is_member and not quote else None)
+
+    def _in_quotes(self, quote_at: int, separator: re.Match[str]) -> tuple[int, int]:
+        """Return from where to where a value stands in quotes, nothing where they hold none."""
+        layer, text = self._layer, self._layer.text
+        if self._is_closing(quote_at, separator):
+            return separator.end(), separator.end()
+        begin, end = _in_quotes(layer, quote_at)
+        way = layer.ways[separator.start()]
+        if end == len(text) and not separator[1]:  # not closed: another parameter ends it, too
+            word_end = _end_of_word(layer, begin, way)
+            return begin, word_end if text[word_end : word_end + 1] == "&" else end
+        if begin == end and text[end + 1 : end + 2].isalnum():  # doubled, as in SQL and YAML
+            return end + 1, _end_of_word(layer, end + 1, way)
+        return begin, end
+
+    def _is_closing(self, quote_at: int, separator: re.Match[str]) -> bool:
+        """Return whether the quote behind a separator closes the text in which its name stands.
+
+        As in `{"message": "without \\"token\\":", "code": 5}`; there is no value then.
+        """
+        layer, quote = self._layer, self._layer.text[quote_at]
+        if not _NEXT_OF_JSON.match(layer.text, quote_at):
+            return False
+        way, name_way = layer.ways[quote_at], layer.ways[separator.start()]
+        if quote == separator[1] and len(way) < len(name_way):
+            return True
+        return self._quotes.is_open(quote, way, quote_at)
+
+    def _end_of_member(self, begin: int, separator: re.Match[str]) -> int | None:
+        """Return where a number, a list or an object ends, None where none begins there."""
+        if number := _NUMBER.match(self._layer.text, begin):
+            return number.end()
+        if _OPENS.match(self._layer.text, begin):
+            end = _end_of_brackets(self._layer, begin, separator.start(1))
+            return end or len(self._layer.text)
+        return None
+
+    def _end_of_parameter(self, begin: int, separator: re.Match[str]) -> int:
+        """Return where the word, or what Python writes with brackets, ends behind `name=`."""
+        way = self._layer.ways[separator.start()]
+        if self._word_ends.get(way, 0) <= begin:
+            self._word_ends[way] = _end_of_word(self._layer, begin, way)
+        end = self._word_ends[way]
+        if self._cut_off < _MOST_CUT_OFF and _OPENS_IN_PYTHON.match(self._layer.text, begin):
+            closed = _end_of_brackets(self._layer, begin, separator.start(1))
+            self._cut_off += closed is None
+            end = max(end, closed or 0)
+        return end
 
 
-def _is_closing(layer: Layer, quotes: _Quotes, quote_at: int, name_at: int) -> bool:
-    """Return whether the quote behind a separator closes the text in which its name stands.
-
-    As in `{"message": "without \\"token\\":", "code": 5}`; there is no value then.
-    """
-    text, way = layer.text, layer.ways[quote_at]
-    if not _NEXT_OF_JSON.match(text, quote_at):
+def _is_parameter(name: str, separator: re.Match[str]) -> bool:
+    """Return whether a value without quotes may follow, as in `name=value` and `name => value`."""
+    if "=" not in separator[0]:
         return False
-    is_same = name_at >= 0 and text[quote_at] == text[name_at]
-    if is_same and len(way) < len(layer.ways[name_at]):
-        return True
-    return quotes.is_open(text[quote_at], way, quote_at)
+    return ">" in separator[0] or not _SPACED.search(name[-1:] + separator[0])
 
 
 def _end_of_word(layer: Layer, begin: int, way: str) -> int:
