@@ -389,6 +389,18 @@ def test_what_helps_to_find_a_fault_is_left_alone(text: str) -> None:
             json.dumps({"a": json.dumps({"b": "token=x", "c": 1})}),
             {"a": json.dumps({"b": f"token={STARS}", "c": 1})},
         ),
+        (
+            json.dumps({"a": json.dumps({"token": "x\\", "b": 1})}),
+            {"a": json.dumps({"token": STARS, "b": 1})},
+        ),
+        (
+            json.dumps({"m": 'cut {"token": {"a": 1,', "b": "x"}),
+            {"m": f'cut {{"token": "{STARS}"', "b": "x"},
+        ),
+        (
+            json.dumps({"m": json.dumps(html.escape("token=X(a='{\"x', b=2)")), "b": 2}),
+            {"m": json.dumps(f"token={STARS}"), "b": 2},
+        ),
     ],
 )
 def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) -> None:
