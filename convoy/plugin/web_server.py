@@ -29,6 +29,11 @@ _LONGEST_LINES = {b"cookie": 64 * 1024, b"content-type": 256}
 _LONGEST_LINE = 8 * 1024
 _MOST_LINES = 100
 _HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
+_FRAMING = re.compile(rb"(?:content-length|transfer-encoding):", re.IGNORECASE)
+_CLEAR_FRAMING = re.compile(
+    rb"(?:content-length:[ \t]*[0-9]{1,18}|transfer-encoding:[ \t]*chunked)[ \t]*\r?\n",
+    re.IGNORECASE,
+)
 _LARGEST_BODY = 64 * 1024
 _MOST_CONNECTIONS = 256
 """At a time; more of them wait. Each takes a file descriptor, and the run needs some of its own."""
@@ -104,6 +109,10 @@ class _Handler(pywsgi.WSGIHandler):
             most = _LONGEST_LINES.get(header[1].lower(), _LONGEST_LINE) if header else 0
             if len(line) > most or size > _LARGEST_HEAD or len(lines) > _MOST_LINES:
                 raise HTTPException("its headers are too large, or no header is on a line")
+        # Else a proxy may find its end elsewhere, and a request within it (RFC 9112, 6.3).
+        framing = [line for line in lines if _FRAMING.match(line)]
+        if len(framing) > 1 or not all(map(_CLEAR_FRAMING.fullmatch, framing)):
+            raise HTTPException("it does not say in one way where its body ends")
         return super().MessageClass(BytesIO(b"".join(lines)))
 
     def read_request(self, raw_requestline: str) -> Any:

@@ -106,6 +106,20 @@ def test_a_request_is_answered_and_nothing_is_said(caplog: pytest.LogCaptureFixt
             id="a long type",
         ),
         pytest.param(b"GET / HTTP/1.1\r\n: y\r\n\r\n", NONE_OF_ITS, id="a header of no name"),
+        *(
+            pytest.param(
+                b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n" + b"0" * 30, NONE_OF_ITS, id=f"{head!r}"
+            )
+            for head in (
+                b"Content-Length: 1_0",
+                b"Content-Length: +1",
+                b"Content-Length: 1, 1",
+                b"Content-Length: " + b"1" * 5_000,
+                b"Content-Length: 1\r\ncontent-length: 2",
+                b"Content-Length: 1\r\nTransfer-Encoding: chunked",
+                b"Transfer-Encoding: gzip, chunked",
+            )
+        ),
         pytest.param(
             HELLO_OF_TLS + b"\n",
             "something that connected to the web UI wanted https, which it does not speak; its "
