@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias, TypeVar, cast
 from weakref import finalize
 
-from convoy.credential_shapes import credential_spans
-from convoy.escapes import layers
-from convoy.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
+from convoy.redaction.credential_shapes import credential_spans
+from convoy.redaction.escapes import Layer, layers
+from convoy.redaction.secret_forms import SHORTEST, SHORTEST_PART, UUID, SecretForms, take_one
 from convoy.untrusted_text import printable, printable_lines
 
 STARS = "**********"
@@ -182,16 +182,10 @@ class Redactor:
         With it comes the quote that the stars need, so that what was JSON stays JSON.
         """
         for layer in layers(text):
-            at = layer.at
             for begin, end in self._forms.spans(layer.text):
-                yield at[begin], at[end], ""
-            if layer.text.isalnum():
-                # Every shape has a space or punctuation. Many ids have none: half the time so.
-                continue
-            for begin, end, quote_at in credential_spans(layer):
-                # As the text has it, beneath all its escapes.
-                quote = "" if quote_at is None else text[at[quote_at] : at[quote_at + 1]]
-                yield at[begin], at[end], quote
+                yield layer.at[begin], layer.at[end], ""
+        for begin, end, quote in credential_spans(Layer.of(text, range(len(text) + 1))):
+            yield begin, end, text[quote]
 
 
 class RedactingFilter(logging.Filter):

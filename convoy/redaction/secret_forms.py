@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from convoy.escapes import layers
+from convoy.redaction.escapes import layers
 from convoy.untrusted_text import LONGEST_PART, on_one_line, printable_lines, unbroken
 
 T = TypeVar("T")

@@ -11,8 +11,10 @@ from typing import NamedTuple
 _MOST_LAYERS = 6
 """Of escapes, one in the other. One more is needed where a secret holds what looks like an escape,
 because that is taken off together with the others."""
+_PAIR_OF_SURROGATES = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE_OF_JSON = re.compile(rf"{_PAIR_OF_SURROGATES}|\\(?:u[0-9a-fA-F]{{4}}|[^u])", re.DOTALL)
 _ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates
+    rf"{_PAIR_OF_SURROGATES}"
     r"|\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|(?!%\w\w|&[#a-zA-Z])[^uUx\0])"
     r"|(?:%[0-9a-fA-F]{2})+"
     # Browsers read numbers, and the oldest names, without a semicolon, too.
@@ -39,19 +41,36 @@ class Layer(NamedTuple):
     at: Sequence[int]
     ways: Sequence[str]
 
+    @classmethod
+    def of(cls, text: str, at: Sequence[int]) -> Layer:
+        """Return a text as it stands, whose characters, and end, are at these places."""
+        return cls(text, at, [""] * len(text))
+
 
 def layers(text: str) -> Iterator[Layer]:
     """Yield a text, then again and again without its outermost escapes, as long as it has some."""
-    layer: Layer | None = Layer(text, range(len(text) + 1), [""] * len(text))
+    return layers_below(Layer.of(text, range(len(text) + 1)))
+
+
+def layers_below(first: Layer) -> Iterator[Layer]:
+    """Yield a layer, then again and again without its outermost escapes."""
+    layer: Layer | None = first
     for _ in range(_MOST_LAYERS + 1):
         if layer is None:
             return
         yield layer
-        layer = _without_escapes(layer)
+        layer = _without_escapes(layer, _ESCAPE)
 
 
-def _without_escapes(layer: Layer) -> Layer | None:
-    """Return a layer without its outermost escapes, None where it has none."""
+def text_of_json(layer: Layer, begin: int, end: int) -> Layer:
+    """Return what a text in JSON says that stands there, without quotes, as one by itself."""
+    written = Layer.of(layer.text[begin:end], layer.at[begin : end + 1])
+    shown = _without_escapes(written, _ESCAPE_OF_JSON) if "\\" in written.text else None
+    return Layer.of(shown.text, shown.at) if shown else written
+
+
+def _without_escapes(layer: Layer, escapes: re.Pattern[str]) -> Layer | None:
+    """Return a layer without these escapes, None where it has none."""
     text, at, ways = layer
     if _BEGIN_ESCAPES.isdisjoint(text):  # as most do, and the expression takes far longer
         return None
@@ -59,7 +78,7 @@ def _without_escapes(layer: Layer) -> Layer | None:
     places: list[int] = []
     shown_ways: list[str] = []
     start = 0
-    for found in _ESCAPE.finditer(text):
+    for found in escapes.finditer(text):
         begin, end = found.span()
         shown.append(text[start:begin])
         places += at[start:begin]

@@ -1,0 +1,150 @@
+"""Where in one layer of a text a value ends, by the escapes of what stands around it.
+
+Nobody knows in which order programs escaped a text, and which of its characters. But what ends a
+value has no escapes that its beginning has not: the `ways` of a layer tell.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from convoy.redaction.escapes import Layer
+
+_NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
+"""Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
+_IS_NAME = re.compile(r"\s*+[:=]")
+_IN_QUOTES = {"'": re.compile(r"['\\]"), '"': re.compile(r"[\"\\]")}
+ENDS = re.compile(r"[\s&\"'<>\\]")
+_AFTER_APOSTROPHE = re.compile(r"[\w'%&+/=!*~$@#^-]|[.()!*~]++[\w%]")
+"""What stands behind an apostrophe that is part of a value, also in a URL."""
+_NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\s\"'<>]*+=")
+"""What stands behind a `&` that ends a value, in a URL or in HTML."""
+_BRACKET = re.compile(r"[\[\](){}\"'\\]")
+
+
+@lru_cache(maxsize=2**14)
+def _may_stand_around(way: str, inner: str) -> bool:
+    """Return whether all escapes of a character are among those of what may stand within it.
+
+    Programs escape some characters and leave others: within what one has escaped as `&#x3D;` and
+    the next as JSON, a space may have either of these escapes, both or none.
+    """
+    left = iter(inner)
+    return all(each in left for each in way)
+
+
+def is_end(layer: Layer, at: int, way: str) -> bool:
+    """Return whether a character ends a value without quotes, whose separator had these escapes.
+
+    JSON and HTML escape what ends one, such as quotes and line breaks, and leave what separates it
+    from its name. In a URL a value's own are escaped.
+    """
+    return _may_stand_around(layer.ways[at].replace("\\", "").replace("&", ""), way)
+
+
+def first_end(layer: Layer, ends: re.Pattern[str], begin: int, way: str, last: int) -> int:
+    """Return where the first of the characters stands that ends what was escaped in this way."""
+    for found in ends.finditer(layer.text, begin, last):
+        if is_end(layer, found.start(), way):
+            return found.start()
+    return last
+
+
+def end_of_space(layer: Layer, begin: int, way: str) -> int:
+    """Return where spaces and tabs end that are escaped as what stands before them."""
+    while layer.text[begin : begin + 1] in (" ", "\t") and is_end(layer, begin, way):
+        begin += 1
+    return begin
+
+
+def end_of_word(layer: Layer, begin: int, way: str) -> int:
+    """Return where a value without quotes ends whose separator was escaped in this way."""
+    text, after = layer.text, begin
+    for found in ENDS.finditer(text, begin):
+        at, character = found.start(), found[0]
+        if at < after or not is_end(layer, at, way):
+            continue
+        if character == "\\":
+            # A quote that is escaped belongs to what stands around.
+            ends = text[at + 1 : at + 2] in ('"', "'")
+            after = at + 2
+        elif character == "'":
+            ends = not _AFTER_APOSTROPHE.match(text, at + 1)
+        else:
+            ends = character != "&" or _NEXT_PARAMETER.match(text, at + 1) is not None
+        if ends:
+            return at
+    return len(text)
+
+
+def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
+    """Return from where to where a value stands in quotes, the first of which is there."""
+    text, quote, begin = layer.text, layer.text[quote_at], quote_at + 1
+    if _is_tripled(layer, quote_at):
+        third = text.find(3 * quote, begin + 2)
+        while third > 0 and not _is_tripled(layer, third):
+            third = text.find(3 * quote, third + 1)
+        if third > 0:
+            return begin + 2, third
+    end = _closing_quote(layer, quote_at)
+    while end is not None and _is_doubled(layer, quote_at, end):
+        end = _closing_quote(layer, end + 1)
+    while end is not None and (literal := _NEXT_LITERAL.match(text, end + 1)):
+        next_end = _closing_quote(layer, literal.start(1))
+        if next_end is None or _IS_NAME.match(text, next_end + 1):
+            break
+        end = next_end
+    return begin, len(text) if end is None else end
+
+
+def _is_tripled(layer: Layer, at: int) -> bool:
+    """Return whether the first three quotes stand there that have the same escapes."""
+    return layer.text[at : at + 3] == 3 * layer.text[at] and len(set(layer.ways[at : at + 3])) == 1
+
+
+def _is_doubled(layer: Layer, quote_at: int, end: int) -> bool:
+    """Return whether a closing quote has another one behind it, as SQL writes one of the value."""
+    after = end + 1
+    return (
+        quote_at + 1 < end
+        and after < len(layer.text)
+        and layer.text[after] == layer.text[end]
+        and layer.ways[after] == layer.ways[end]
+    )
+
+
+def _closing_quote(layer: Layer, quote_at: int) -> int | None:
+    """Return where the quote stands that closes what another one opens, None where none does."""
+    way, end = layer.ways[quote_at], quote_at + 1
+    while found := _IN_QUOTES[layer.text[quote_at]].search(layer.text, end):
+        end = found.end()
+        if found[0] == "\\":
+            end += _may_stand_around(layer.ways[found.start()], way)
+        elif _may_stand_around(layer.ways[found.start()], way):
+            return found.start()
+    return None
+
+
+def end_of_brackets(layer: Layer, begin: int) -> int | None:
+    """Return where a value ends that begins with a bracket, None where it was cut off."""
+    quote, quote_way = "", ""
+    depth = after = 0
+    for found in _BRACKET.finditer(layer.text, begin):
+        at, character = found.start(), found[0]
+        if at < after:
+            continue
+        if character == "\\":
+            after = at + 1 + _may_stand_around(layer.ways[at], quote_way)
+        elif quote:
+            if character == quote and _may_stand_around(layer.ways[at], quote_way):
+                quote = ""
+        elif character in "\"'":
+            quote, quote_way = character, layer.ways[at]
+        elif character in "[{(":
+            depth += 1
+        else:
+            depth -= 1
+            if not depth:
+                return at + 1
+    return None
