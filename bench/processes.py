@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.errors import BenchError
+from convoy.settings.environment import environment_of_children
 
 ROOT = Path(__file__).resolve().parent.parent
 _END_DEADLINE_S = 30.0
@@ -136,11 +137,10 @@ def wait_until(
 
 
 def isolate(environment: MutableMapping[str, str]) -> None:
-    """Take out of an environment what would steer Locust or Convoy, and let it find our modules."""
-    for name in list(environment):
-        if name.startswith(("CONVOY_", "LOCUST_")):
-            del environment[name]
-    environment["PYTHONPATH"] = str(ROOT)
+    """Leave in an environment what programs need, no credential, and let it find our modules."""
+    needed = environment_of_children(environment)
+    environment.clear()
+    environment.update(needed, PYTHONPATH=str(ROOT))
 
 
 def free_port() -> int:

@@ -168,10 +168,15 @@ class Redactor:
         if isinstance(value, str):
             found = value if value in known else self.redact(value)
         elif isinstance(value, Mapping):
-            found = {
-                self.redact_all(key, known): self.redact_all(each, known)
-                for key, each in value.items()
-            }
+            members: dict[object, object] = {}
+            alike = Counter[object]()
+            for key, each in value.items():
+                name = self.redact_all(key, known)
+                alike[name] += 1
+                if alike[name] > 1:  # names may differ in their secrets alone
+                    name = f"{name} ({alike[name]})"
+                members[name] = self.redact_all(each, known)
+            found = members
         elif isinstance(value, (list, tuple)):
             found = [self.redact_all(each, known) for each in value]
         return cast(T, found)
@@ -201,7 +206,8 @@ class RedactingFilter(logging.Filter):
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.name = printable(self._redactor.redact(record.name))
+        record.name = printable(self._redactor.redact(str(record.name)))
+        record.levelname = printable(self._redactor.redact(str(record.levelname)))
         self._redact_message(record)
         self._redact_traceback(record)
         return True
@@ -217,7 +223,9 @@ class RedactingFilter(logging.Filter):
         clean = printable_lines(self._redactor.redact(message))
         if record.levelno >= logging.WARNING:
             clean = _FURTHER_LINE.sub(_INDENT, clean)
-        if clean != message:
+        # Arguments hold more than the message may show, and where a log cannot be written, Python
+        # prints them.
+        if clean != message or record.args:
             record.msg, record.args = clean, None
 
     def _redact_traceback(self, record: logging.LogRecord) -> None:

@@ -60,7 +60,12 @@ def redact_tracebacks(redact: Callable[[str], str]) -> None:
     def tell(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        say("".join(format_exception(kind, error, trace)))
+        try:
+            text = "".join(format_exception(kind, error, trace))
+        except Exception as fault:
+            # Python would print both exceptions itself, as they are.
+            text = f"{kind.__name__}, which cannot be shown: {type(fault).__name__}\n"
+        say(text)
 
     def tell_of_greenlet(hub: Hub, context: object, *fault: Any) -> None:
         # gevent adds the greenlet with the beginning of its arguments, which no secret is found in.

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from convoy.redaction.escapes import Layer, layers, layers_below, text_of_json
 from convoy.redaction.json_values import json_values, places_of_json
@@ -106,6 +107,12 @@ def credential_spans(whole: Layer) -> Iterator[Span]:
     for layer in layers_below(Layer.of(text, whole.at)):
         for begin, end in _in_text(layer):
             yield Span(layer.at[begin], layer.at[end])
+
+
+def credentials_in_address(address: str) -> list[str]:
+    """Return what has the shape of a credential in an address, such as its signature, unescaped."""
+    found = credential_spans(Layer.of(address, range(len(address) + 1)))
+    return list(dict.fromkeys(unquote(address[begin:end]) for begin, end, _ in found))
 
 
 def _in_json(layer: Layer, begin: int, end: int) -> Iterator[Span]:

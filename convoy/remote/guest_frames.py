@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 import msgspec
 from msgspec import Meta
 
+from convoy.redaction.credential_shapes import credentials_in_address
 from convoy.remote import guest_events as events
 from convoy.remote.guest_events import Event
 from convoy.remote.guest_messages import Body, Message, Struct
@@ -278,7 +279,8 @@ class _AnyCredentials(msgspec.Struct):
 def credentials_in(event: Event, text: str) -> tuple[Secret, ...]:
     """Return the credentials in a frame, whether or not the rest of it is as the schema says.
 
-    Those that its event has are the event's own: they are in use as long as it is.
+    Those that its event has are the event's own: they are in use as long as it is. A URL's
+    signature is one by itself.
     """
     own: tuple[Secret, ...] = ()
     if isinstance(event, events.Jwt):
@@ -289,7 +291,10 @@ def credentials_in(event: Event, text: str) -> tuple[Secret, ...]:
         body = msgspec.json.decode(text, type=_AnyCredentials).body
     except UNREADABLE:
         return own
-    said = (Secret(each) for each in (body.url, body.jwt) if isinstance(each, str))
+    texts = [each for each in (body.url, body.jwt) if isinstance(each, str)]
+    if isinstance(body.url, str):
+        texts += credentials_in_address(body.url)
+    said = map(Secret, texts)
     return (*own, *(each for each in said if each not in own))
 
 

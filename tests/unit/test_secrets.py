@@ -203,12 +203,23 @@ def test_a_record_that_cannot_be_formatted_is_logged_without_its_arguments() -> 
     assert PASSWORD not in written
 
 
-def test_a_record_without_secrets_is_left_as_it_is() -> None:
-    record = logging.LogRecord("n", logging.INFO, "f", 1, "%s messages", ("12",), None)
+def test_no_argument_is_left_in_a_record_whose_message_does_not_show_it() -> None:
+    args = {"name": "ann", "password": PASSWORD}
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "%(name)s writes", (args,), None)
 
     RedactingFilter(Redactor()).filter(record)
 
-    assert (record.msg, record.args) == ("%s messages", ("12",))
+    assert (record.msg, record.args) == ("ann writes", None)
+
+
+def test_a_level_of_a_scenario_is_redacted() -> None:
+    redactor = Redactor()
+    redactor.register(PASSWORD)
+    record = logging.makeLogRecord({"levelno": 33, "levelname": f"LOUD {PASSWORD}"})
+
+    RedactingFilter(redactor).filter(record)
+
+    assert record.levelname == f"LOUD {STARS}"
 
 
 def test_what_steers_a_terminal_does_not_reach_a_log() -> None:

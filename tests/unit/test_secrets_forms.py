@@ -529,6 +529,12 @@ def test_overlapping_secrets_are_hidden_together() -> None:
     assert redactor.redact("1 abcdefghijkl 2") == f"1 {STARS} 2"
 
 
+def test_names_that_differ_in_their_secrets_alone_stay_two() -> None:
+    found = Redactor().redact_all({"/x?token=a1": 1, "/x?token=b2": 2, 3: 4})
+
+    assert found == {f"/x?token={STARS}": 1, f"/x?token={STARS} (2)": 2, 3: 4}
+
+
 def test_texts_within_values_of_json_are_redacted_before_anything_wraps_them() -> None:
     redactor = Redactor()
     redactor.register("two words")

@@ -135,7 +135,8 @@ def test_every_part_can_be_measured() -> None:
 
 
 def test_nothing_of_the_surroundings_steers_the_generators() -> None:
-    environment = {"CONVOY_RATE": "5", "LOCUST_USERS": "9", "HOME": "/home/qa"}
+    environment = {"CONVOY_RATE": "5", "LOCUST_USERS": "9", "HOME": "/home/qa", "GW_KEY": "k"}
+    environment["https_proxy"] = "http://user:password@proxy.example"
 
     isolate(environment)
 

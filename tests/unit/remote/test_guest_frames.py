@@ -370,6 +370,14 @@ FRAMES = st.fixed_dictionaries(
 )
 
 
+def test_the_signature_of_a_url_is_a_credential_by_itself() -> None:
+    url = "https://files.example/a?X-Amz-Signature=a1%2Bb2&x=1"
+    text = frame("PresignedUrlResponse", {"attachmentId": "a", "url": url})
+    (event,) = read_frame(text)
+
+    assert [each.reveal() for each in credentials_in(event, text)] == [url, "a1+b2"]
+
+
 @given(st.text() | JSON.map(json.dumps) | FRAMES.map(json.dumps))
 def test_any_text_is_read_as_a_few_events(text: str) -> None:
     told = read_frame(text)

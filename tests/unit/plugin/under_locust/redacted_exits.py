@@ -160,6 +160,18 @@ def test_tracebacks_are_redacted(
     assert SECRET not in told
 
 
+def test_an_exception_that_cannot_be_shown_is_told_by_its_type(
+    redactor: Redactor, hooks_as_they_were: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = SyntaxError(f"near {SECRET}")
+    error.filename, error.lineno, error.text = "template", 1, 5  # type: ignore[assignment]
+    redact_tracebacks(redactor.redact)
+
+    sys.excepthook(SyntaxError, error, None)
+
+    assert capsys.readouterr().err == "SyntaxError, which cannot be shown: AttributeError\n"
+
+
 def test_warnings_are_redacted(
     redactor: Redactor, hooks_as_they_were: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
