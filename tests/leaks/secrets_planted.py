@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.unit.test_secrets_forms import FORMS
+from tests.unit.redaction.test_secret_forms import FORMS
 
 CLIENT_ID = "idq7headAA u&<s>er/1 idq7tailBB"
 CLIENT_SECRET = "csq7headAA q\"u\\o/t<e>&d%41+ü€😀' csq7tailBB"

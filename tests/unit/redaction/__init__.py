@@ -1,0 +1,1 @@
+"""Where in a text secrets stand."""
