@@ -34,6 +34,8 @@ _PAIR = re.compile(r"[\[(,]\s*+[(\[]\s*+b?[\"'][^\"']*+\Z")
 _SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::=?|={1,3}>?|(,))|:?={1,3}>?")
 """Between a name and its value: behind the quote of a member, or of a parameter and in a line."""
 _QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
+_GOES_ON = re.compile(r"[\w%+=*~$@#^|-]")
+"""What stands behind the second quote of a value that has none around it, but two of its own."""
 _OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
 """How a value begins that is a list, an object, or one of a class as Python writes it."""
 _OPENS_IN_PYTHON = re.compile(
@@ -134,8 +136,8 @@ def _in_json(layer: Layer, begin: int, end: int) -> Iterator[Span]:
 def _is_credential(name: str) -> bool:
     """Return whether a name is that of a credential, beneath whatever escapes."""
     if not _MAY_HOLD_ONE.search(name):
-        return _NAME.search(name[-_LONGEST_NAME:]) is not None
-    return any(_NAME.search(each.text[-_LONGEST_NAME:]) for each in layers(name))
+        return _NAME.search(name) is not None
+    return any(_NAME.search(each.text) for each in layers(name))
 
 
 def _in_text(layer: Layer) -> Iterator[tuple[int, int]]:
@@ -233,7 +235,7 @@ class _NamedValues:
         while text[begin : begin + 1].isspace():
             begin += 1
         if quote := _QUOTE.match(text, begin):
-            return self._in_quotes(quote.start(1), layer.ways[quote.start(1)])
+            return in_quotes(layer, quote.start(1))
         if bare := _NUMBER.match(text, begin) or _OBJECT.match(text, begin):
             return begin, bare.end()
         if _OPENS.match(text, begin):
@@ -243,35 +245,25 @@ class _NamedValues:
     def _parameter(self, separator: re.Match[str], *, is_spaced: bool) -> tuple[int, int, int]:
         """Return from where to where a parameter's value stands, and where to search on.
 
-        White space, quotes and `>` are its own where they have other escapes than `=`. In code and
+        White space and quotes are its own where they have other escapes than `=`. In code and
         sentences, which have spaces there, only what has quotes is a value.
         """
         layer, text = self._layer, self._layer.text
-        equals = text.index("=", separator.start())
-        way, end = layer.ways[equals], equals + 1
-        while end < separator.end() and layer.ways[end] == way:
-            end += 1
+        way = layer.ways[text.index("=", separator.start())]
         # A plus sign is a space of a form, which escapes what stands before it.
-        begin = end_of_space(layer, end, way.replace("%", "%+"))
+        begin = end_of_space(layer, separator.end(), way.replace("%", "%+"))
         quote = _QUOTE.match(text, begin)
         if quote and is_end(layer, quote.start(1), way):
-            begin, end = self._in_quotes(quote.start(1), way)
+            begin, end = in_quotes(layer, quote.start(1))
             word_end = end_of_word(layer, begin, way) if end == len(text) else end
             if text[word_end : word_end + 1] == "&":  # not closed: another parameter ends it, too
                 end = word_end
-            elif text[end + 1 : end + 2].isalnum():  # of a URL, beginning with an apostrophe
+            elif _GOES_ON.match(text, end + 1):
                 end = end_of_word(layer, end + 1, way)
             return begin, end, end
-        if (is_spaced or begin > end) and ">" not in text[equals:end]:
+        if (is_spaced or begin > separator.end()) and ">" not in separator[0]:
             return begin, begin, begin
         return begin, self._end_of_word_or_brackets(begin, way), begin
-
-    def _in_quotes(self, quote_at: int, way: str) -> tuple[int, int]:
-        begin, end = in_quotes(self._layer, quote_at)
-        if begin == end and self._layer.text[end + 1 : end + 2].isalnum():
-            # Doubled, as in SQL and YAML.
-            return end + 1, end_of_word(self._layer, end + 1, way)
-        return begin, end
 
     def _end_of_word_or_brackets(self, begin: int, way: str) -> int:
         """Return where a word ends, or what Python writes with brackets."""

@@ -47,8 +47,6 @@ def places_of_json(text: str) -> Iterator[tuple[int, int]]:
             is_all = begins.lastindex == 1 and not text[end:].strip()
             if is_all or (text[begin] == "{" and "\\" not in text[begin:end]):
                 yield begin, end
-            elif text[begin] != "{":
-                end = begin + 1
         begins = _BEGINS.search(text, end)
 
 

@@ -14,8 +14,7 @@ from convoy.redaction.escapes import Layer
 _NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
 """Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
 _IS_NAME = re.compile(r"\s*+[:=]")
-_IN_QUOTES = {"'": re.compile(r"['\\]"), '"': re.compile(r"[\"\\]")}
-ENDS = re.compile(r"[\s&\"'<>\\]")
+ENDS = re.compile(r"[\s&\"'<>]|\\(?=[\"'])")
 _AFTER_APOSTROPHE = re.compile(r"[\w'%&+/=!*~$@#^-]|[.()!*~]++[\w%]")
 """What stands behind an apostrophe that is part of a value, also in a URL."""
 _NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\s\"'<>]*+=")
@@ -60,35 +59,26 @@ def end_of_space(layer: Layer, begin: int, way: str) -> int:
 
 def end_of_word(layer: Layer, begin: int, way: str) -> int:
     """Return where a value without quotes ends whose separator was escaped in this way."""
-    text, after = layer.text, begin
+    text = layer.text
     for found in ENDS.finditer(text, begin):
         at, character = found.start(), found[0]
-        if at < after or not is_end(layer, at, way):
+        if not is_end(layer, at, way):
             continue
-        if character == "\\":
-            # A quote that is escaped belongs to what stands around.
-            ends = text[at + 1 : at + 2] in ('"', "'")
-            after = at + 2
-        elif character == "'":
-            ends = not _AFTER_APOSTROPHE.match(text, at + 1)
-        else:
-            ends = character != "&" or _NEXT_PARAMETER.match(text, at + 1) is not None
-        if ends:
-            return at
+        if character == "'" and _AFTER_APOSTROPHE.match(text, at + 1):
+            continue
+        if character == "&" and not _NEXT_PARAMETER.match(text, at + 1):
+            continue
+        return at
     return len(text)
 
 
 def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
     """Return from where to where a value stands in quotes, the first of which is there."""
     text, quote, begin = layer.text, layer.text[quote_at], quote_at + 1
-    if _is_tripled(layer, quote_at):
-        third = text.find(3 * quote, begin + 2)
-        while third > 0 and not _is_tripled(layer, third):
-            third = text.find(3 * quote, third + 1)
-        if third > 0:
-            return begin + 2, third
+    if _is_tripled(layer, quote_at) and (third := text.find(3 * quote, begin + 2)) > 0:
+        return begin + 2, third
     end = _closing_quote(layer, quote_at)
-    while end is not None and _is_doubled(layer, quote_at, end):
+    while end is not None and _is_doubled(layer, end):
         end = _closing_quote(layer, end + 1)
     while end is not None and (literal := _NEXT_LITERAL.match(text, end + 1)):
         next_end = _closing_quote(layer, literal.start(1))
@@ -103,27 +93,18 @@ def _is_tripled(layer: Layer, at: int) -> bool:
     return layer.text[at : at + 3] == 3 * layer.text[at] and len(set(layer.ways[at : at + 3])) == 1
 
 
-def _is_doubled(layer: Layer, quote_at: int, end: int) -> bool:
-    """Return whether a closing quote has another one behind it, as SQL writes one of the value."""
-    after = end + 1
-    return (
-        quote_at + 1 < end
-        and after < len(layer.text)
-        and layer.text[after] == layer.text[end]
-        and layer.ways[after] == layer.ways[end]
-    )
+def _is_doubled(layer: Layer, at: int) -> bool:
+    """Return whether a quote has another one behind it, as SQL writes one of the value."""
+    return layer.text[at : at + 2] == 2 * layer.text[at] and len(set(layer.ways[at : at + 2])) == 1
 
 
 def _closing_quote(layer: Layer, quote_at: int) -> int | None:
     """Return where the quote stands that closes what another one opens, None where none does."""
-    way, end = layer.ways[quote_at], quote_at + 1
-    while found := _IN_QUOTES[layer.text[quote_at]].search(layer.text, end):
-        end = found.end()
-        if found[0] == "\\":
-            end += _may_stand_around(layer.ways[found.start()], way)
-        elif _may_stand_around(layer.ways[found.start()], way):
-            return found.start()
-    return None
+    # One that is escaped ends it in the layer that shows the escape, and not in the next.
+    end = layer.text.find(layer.text[quote_at], quote_at + 1)
+    while end >= 0 and not _may_stand_around(layer.ways[end], layer.ways[quote_at]):
+        end = layer.text.find(layer.text[quote_at], end + 1)
+    return None if end < 0 else end
 
 
 def end_of_brackets(layer: Layer, begin: int) -> int | None:
@@ -135,7 +116,7 @@ def end_of_brackets(layer: Layer, begin: int) -> int | None:
         if at < after:
             continue
         if character == "\\":
-            after = at + 1 + _may_stand_around(layer.ways[at], quote_way)
+            after = at + 2
         elif quote:
             if character == quote and _may_stand_around(layer.ways[at], quote_way):
                 quote = ""

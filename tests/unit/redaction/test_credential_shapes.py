@@ -169,7 +169,11 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         "{'token': <Token: hunter2>}",
         "((b'Set-Cookie', b'hunter2'), (b'x', b'y'))",
         "(('token', 'hunter2'), ('x', 'y'))",
-        "token=['abc " * 6 + "token=('Qz7K aaaa', 1, 'hunter2')",
+        "token=[1, 2 " * 6 + "token=('a b', 'hunter2')",
+        r"got {\"token\": [\"a%22],%22hunter2\"]}",
+        quote_plus('password = "two hunter2"'),
+        r'see "/?password\u003d%22abc%22-hunter2\u0026z\u003d1"',
+        "/login?password='tis'-hunter2&z=1",
         "Login(access_token=OrderedDict([('a', 'abc hunter2')]), token=[None, 'a hunter2'])",
         "password='it''s hunter2' and {'password': 'it''s hunter2'}",
         "%7B'token':%20'hunter2',%20'jwt'%3A%20%5B'hunter2'%5D,%20'secret':%20%5B'hunter2'%5D%7D",
@@ -211,6 +215,8 @@ def test_what_has_the_shape_of_a_credential_is_hidden_though_nobody_registered_i
         """{"Cookie":{"env":"GW_COOKIE"},"x-api-key":{"file":"/run/key"},"Token":{env: A}}""",
         'no answer to {"url": "https://host.example/?token=", "code": "x"}, given up',
         '["token=", {"a": "b"}]',
+        '{"Cookie": {"env": "GW_COOKIE"}, "a": 1}',
+        "if token ==expected: pass",
         '{"required": ["password", "user"], "code": "x"}',
         "missing ('password', 'username') and ('token', 'was', 'read') {'loc': ('token', 'str')}",
         '    token = response.json()["access_token"]',
@@ -295,6 +301,11 @@ def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) 
         ("password=ab7(x91 for user b (id 3))", f"password={STARS} for user b (id 3))"),
         ("PASSWORD=ab7{x91\nHOST=a\nZ={1}", f"PASSWORD={STARS}\nHOST=a\nZ={{1}}"),
         ("/x?token='abc123&page=2 HTTP/1.1", f"/x?token='{STARS}&page=2 HTTP/1.1"),
+        (
+            r'got {"m": "no token=\"abc\"", "b": "\n"}',
+            rf'got {{"m": "no token=\"{STARS}\"", "b": "\n"}}',
+        ),
+        (r"{'token': ['a\'b', 'x'], 'z': 1}", f"{{'token': {STARS}, 'z': 1}}"),
     ],
 )
 def test_a_credential_takes_nothing_along_of_what_stands_around_it(
