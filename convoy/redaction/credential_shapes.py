@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from convoy.redaction.escapes import Layer, layers, layers_below, text_of_json
+from convoy.redaction.escapes import Layer, joined, layers, layers_below, text_of_json
 from convoy.redaction.json_values import json_values, places_of_json
 from convoy.redaction.value_ends import (
     ENDS,
@@ -16,6 +16,7 @@ from convoy.redaction.value_ends import (
     end_of_space,
     end_of_word,
     first_end,
+    goes_on,
     in_quotes,
     is_end,
 )
@@ -24,33 +25,28 @@ _LONGEST_NAME = 200
 """Characters before a separator, of which the last ones tell that a value is a credential."""
 _NAME = re.compile(
     r"(?:token|jwt|secret|passw(?:or)?d|signature|api[_ -]?key|authorization|cookie|credential)"
-    r"(?:\s|\]|\[\d*+\])*+\Z"
+    r"(?:\s|[\"']?\]|\)|\[\d*+\])*+\Z"
     r"|[?&;#]sig\Z",
     re.IGNORECASE,
 )
 """How the name of a credential ends, and perhaps which of a list it is: `user[password][0]`."""
-_PAIR = re.compile(r"[\[(,]\s*+[(\[]\s*+b?[\"'][^\"']*+\Z")
+_PAIR = re.compile(r"[\[({,]\s*+[(\[]\s*+b?[\"'][^\"']*+\Z")
 """Before a comma: the name of a pair within a list, as headers are written in Python and JSON."""
 _SEPARATOR = re.compile(r"(?<!\\)([\"'])\s*+(?::=?|={1,3}>?|(,))|:?={1,3}>?")
 """Between a name and its value: behind the quote of a member, or of a parameter and in a line."""
-_QUOTE = re.compile(r"[bBuUrR]{0,2}+([\"'])")
-_GOES_ON = re.compile(r"[\w%+=*~$@#^|-]")
-"""What stands behind the second quote of a value that has none around it, but two of its own."""
-_OPENS = re.compile(r"[\w.]{0,100}+[\[{(]")
+_QUOTE = re.compile(r"[bBuUrRNE$]{0,2}+([\"'])")
+_OPENS = re.compile(r"[\w.]{0,100}+[\[{(]|<\w")
 """How a value begins that is a list, an object, or one of a class as Python writes it."""
 _OPENS_IN_PYTHON = re.compile(
     r"(?:[a-zA-Z_][\w.]{0,100}+\(|[\[{(])[\s\[{(]*+"
-    r"(?:[bu]?+[\"']|\w{1,100}+=|(?:-?[\d.]{1,20}+|None|True|False),)"
+    r"(?:[bu]?+[\"']|\w{1,100}+=|(?:-?[\d.]{1,20}+|None|True|False)[,:]|[a-zA-Z_][\w.]{0,100}+\(|<)"
+    r"|<[A-Z][\w.]{0,100}+[\[ :]"
 )
 """The same without a name's quotes, where a password may hold a bracket."""
-_OBJECT = re.compile(r"<\w[^<>\n]{0,1000}+>")
-"""As Python writes one of most classes."""
 _NUMBER = re.compile(r"-?\d[\d.eE+-]{3,}+")
 _ENDS_ADDRESS = re.compile(r"[\s\"<>]")
 _ENDS_USER = re.compile(r"[\s/:\"<>]")
 _ENDS_USER_ALONE = re.compile(r"[\s/@\"<>]")
-_MOST_CUT_OFF = 5
-"""Values of a text whose missing end is looked for: each takes a pass over the rest of the text."""
 _VARIABLES = re.compile(r"(?:\$(?:[A-Z_]++|\{[A-Z_][A-Z0-9_]*+\})\s*+)++[`)\].,;:]*+")
 """Of a shell, which say where a value is to be found."""
 _HEADER_OF_SETTINGS = re.compile(
@@ -107,8 +103,9 @@ def credential_spans(whole: Layer) -> Iterator[Span]:
     if not _MAY_HOLD_ONE.search(text):
         return
     for layer in layers_below(Layer.of(text, whole.at)):
-        for begin, end in _in_text(layer):
-            yield Span(layer.at[begin], layer.at[end])
+        for each in filter(None, (layer, joined(layer))):
+            for begin, end in _in_text(each):
+                yield Span(each.at[begin], each.at[end])
 
 
 def credentials_in_address(address: str) -> list[str]:
@@ -206,7 +203,6 @@ class _NamedValues:
         self._word_ends: dict[str, int] = {}
         """Where the last value without quotes ends, by the escapes of its separator."""
         self._brackets_end = 0
-        self._cut_off = 0
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield from where to where they stand.
@@ -236,10 +232,10 @@ class _NamedValues:
             begin += 1
         if quote := _QUOTE.match(text, begin):
             return in_quotes(layer, quote.start(1))
-        if bare := _NUMBER.match(text, begin) or _OBJECT.match(text, begin):
-            return begin, bare.end()
+        if number := _NUMBER.match(text, begin):
+            return begin, number.end()
         if _OPENS.match(text, begin):
-            return begin, end_of_brackets(layer, begin) or len(text)
+            return begin, end_of_brackets(layer, begin)
         return begin, begin
 
     def _parameter(self, separator: re.Match[str], *, is_spaced: bool) -> tuple[int, int, int]:
@@ -250,20 +246,30 @@ class _NamedValues:
         """
         layer, text = self._layer, self._layer.text
         way = layer.ways[text.index("=", separator.start())]
-        # A plus sign is a space of a form, which escapes what stands before it.
-        begin = end_of_space(layer, separator.end(), way.replace("%", "%+"))
-        quote = _QUOTE.match(text, begin)
-        if quote and is_end(layer, quote.start(1), way):
-            begin, end = in_quotes(layer, quote.start(1))
-            word_end = end_of_word(layer, begin, way) if end == len(text) else end
-            if text[word_end : word_end + 1] == "&":  # not closed: another parameter ends it, too
-                end = word_end
-            elif _GOES_ON.match(text, end + 1):
-                end = end_of_word(layer, end + 1, way)
-            return begin, end, end
+        # A form that escapes `=` has a plus sign for a space.
+        of_form = f"{way[:-1]}+" if way.endswith("%") else way
+        begin = end_of_space(layer, separator.end(), way, of_form)
+        quoted_end = 0
+        if quote := _QUOTE.match(text, begin):
+            inner, quoted_end = self._in_quotes(quote.start(1), way)
+            if is_end(layer, quote.start(1), way):
+                return inner, quoted_end, quoted_end
+            if quoted_end == len(text):
+                quoted_end = 0
         if (is_spaced or begin > separator.end()) and ">" not in separator[0]:
             return begin, begin, begin
-        return begin, self._end_of_word_or_brackets(begin, way), begin
+        return begin, max(quoted_end, self._end_of_word_or_brackets(begin, way)), begin
+
+    def _in_quotes(self, quote_at: int, way: str) -> tuple[int, int]:
+        """Return from where to where a parameter's value stands that begins with a quote."""
+        layer, text = self._layer, self._layer.text
+        begin, end = in_quotes(layer, quote_at)
+        word_end = end_of_word(layer, begin, way) if end == len(text) else end
+        if text[word_end : word_end + 1] == "&":  # not closed: another parameter ends it, too
+            end = word_end
+        elif goes_on(layer, end + 1, way):
+            end = end_of_word(layer, end + 1, way)
+        return begin, end
 
     def _end_of_word_or_brackets(self, begin: int, way: str) -> int:
         """Return where a word ends, or what Python writes with brackets."""
@@ -272,9 +278,5 @@ class _NamedValues:
             self._word_ends[way] = end_of_word(layer, begin, way)
         # What stands within brackets whose end is known is hidden already.
         if begin >= self._brackets_end and _OPENS_IN_PYTHON.match(layer.text, begin):
-            closed = end_of_brackets(layer, begin)
-            self._cut_off += closed is None
-            if self._cut_off > _MOST_CUT_OFF:
-                closed = len(layer.text)
-            self._brackets_end = closed or 0
+            self._brackets_end = end_of_brackets(layer, begin)
         return max(self._word_ends[way], self._brackets_end)

@@ -20,10 +20,11 @@ _ESCAPE = re.compile(
     # Browsers read numbers, and the oldest names, without a semicolon, too.
     r"|&(?:\#[0-9]{1,20};?|\#[xX][0-9a-fA-F]{1,20};?|[a-zA-Z][a-zA-Z0-9]{1,30};|amp|lt|gt|quot)"
     r"|\+"  # a space, in a form
-    r"|\0+",  # what nobody sees, such as one for each character of UTF-16
+    r"|\0+|\x1b\[[0-9;]{0,20}m",  # what nobody sees: of UTF-16, and colours of a terminal
     re.DOTALL,
 )
-_BEGIN_ESCAPES = frozenset("\\%&+\0")
+_BREAK = re.compile(r"[\"'][ \t]*+\n[ \t]++[bu]?+[\"']")
+_BEGIN_ESCAPES = frozenset("\\%&+\0\x1b")
 _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -59,7 +60,14 @@ def layers_below(first: Layer) -> Iterator[Layer]:
         if layer is None:
             return
         yield layer
+        if _BEGIN_ESCAPES.isdisjoint(layer.text):  # as most do, and the expression takes far longer
+            return
         layer = _without_escapes(layer, _ESCAPE)
+
+
+def joined(layer: Layer) -> Layer | None:
+    """Return a layer without the breaks that Python makes in long texts, None where it has none."""
+    return _without_escapes(layer, _BREAK)
 
 
 def text_of_json(layer: Layer, begin: int, end: int) -> Layer:
@@ -72,8 +80,6 @@ def text_of_json(layer: Layer, begin: int, end: int) -> Layer:
 def _without_escapes(layer: Layer, escapes: re.Pattern[str]) -> Layer | None:
     """Return a layer without these escapes, None where it has none."""
     text, at, ways = layer
-    if _BEGIN_ESCAPES.isdisjoint(text):  # as most do, and the expression takes far longer
-        return None
     shown: list[str] = []
     places: list[int] = []
     shown_ways: list[str] = []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 _BEGINS = re.compile(r'\A[ \t\r\n]*+(["{\[])|(\{)(?=[ \t\r\n]*+")')
 _MOST_BROKEN = 10
 """What begins like JSON and is none: to see that may take a pass over the rest of the text."""
-_DECODER = json.JSONDecoder(strict=False, parse_int=len)  # a long number takes no time, then
+_DECODER = json.JSONDecoder(parse_int=len)  # a long number takes no time, then
 _TOKEN = re.compile(
     r'"((?:[^"\\]++|\\.)*+)"([ \t\r\n]*+:)?|[{}\[\]]|[^ \t\r\n{}\[\],:"]++', re.DOTALL
 )

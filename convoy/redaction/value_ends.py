@@ -13,13 +13,17 @@ from convoy.redaction.escapes import Layer
 
 _NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
 """Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
+_JOINED = re.compile(r"''|\"\"|'\"'\"'|'\\''|(?<=')\"'\"(?=')")
+"""A quote within a value, as SQL and shells write it."""
 _IS_NAME = re.compile(r"\s*+[:=]")
 ENDS = re.compile(r"[\s&\"'<>]|\\(?=[\"'])")
-_AFTER_APOSTROPHE = re.compile(r"[\w'%&+/=!*~$@#^-]|[.()!*~]++[\w%]")
-"""What stands behind an apostrophe that is part of a value, also in a URL."""
+_MARKS = re.compile(r"[.()!*~;]*+")
+"""Which a URL leaves as they are, as it does apostrophes."""
+_OF_A_VALUE = re.compile(r"[\w%+=*~$@#^|-]")
 _NEXT_PARAMETER = re.compile(r"(?:quot|apos|lt|gt|nbsp|#34|#39|#x22|#x27);|[^=&\s\"'<>]*+=")
 """What stands behind a `&` that ends a value, in a URL or in HTML."""
 _BRACKET = re.compile(r"[\[\](){}\"'\\]")
+_BRACKET_OR_ANGLE = re.compile(r"[\[\](){}<>\"'\\]")
 
 
 @lru_cache(maxsize=2**14)
@@ -37,8 +41,10 @@ def is_end(layer: Layer, at: int, way: str) -> bool:
     """Return whether a character ends a value without quotes, whose separator had these escapes.
 
     JSON and HTML escape what ends one, such as quotes and line breaks, and leave what separates it
-    from its name. In a URL a value's own are escaped.
+    from its name. In a URL a value's own are escaped. The end of the text ends all.
     """
+    if at >= len(layer.ways):
+        return True
     return _may_stand_around(layer.ways[at].replace("\\", "").replace("&", ""), way)
 
 
@@ -50,9 +56,11 @@ def first_end(layer: Layer, ends: re.Pattern[str], begin: int, way: str, last: i
     return last
 
 
-def end_of_space(layer: Layer, begin: int, way: str) -> int:
-    """Return where spaces and tabs end that are escaped as what stands before them."""
-    while layer.text[begin : begin + 1] in (" ", "\t") and is_end(layer, begin, way):
+def end_of_space(layer: Layer, begin: int, *ways: str) -> int:
+    """Return where spaces and tabs end that are escaped in one of these ways."""
+    while layer.text[begin : begin + 1] in (" ", "\t"):
+        if not any(is_end(layer, begin, way) for way in ways):
+            break
         begin += 1
     return begin
 
@@ -64,12 +72,21 @@ def end_of_word(layer: Layer, begin: int, way: str) -> int:
         at, character = found.start(), found[0]
         if not is_end(layer, at, way):
             continue
-        if character == "'" and _AFTER_APOSTROPHE.match(text, at + 1):
+        if character == "'" and (
+            text[at + 1 : at + 2] in ("'", "&", "/") or goes_on(layer, at + 1, way)
+        ):
             continue
         if character == "&" and not _NEXT_PARAMETER.match(text, at + 1):
             continue
         return at
     return len(text)
+
+
+def goes_on(layer: Layer, at: int, way: str) -> bool:
+    """Return whether a quote before this place is part of a value without quotes."""
+    marks = _MARKS.match(layer.text, at)
+    after = marks.end() if marks else at
+    return not is_end(layer, after, way) or _OF_A_VALUE.match(layer.text, after) is not None
 
 
 def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
@@ -78,8 +95,10 @@ def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
     if _is_tripled(layer, quote_at) and (third := text.find(3 * quote, begin + 2)) > 0:
         return begin + 2, third
     end = _closing_quote(layer, quote_at)
-    while end is not None and _is_doubled(layer, end):
-        end = _closing_quote(layer, end + 1)
+    while end is not None and (joined := _JOINED.match(text, end)):
+        if layer.ways[end] != layer.ways[joined.end() - 1]:  # of what stands around
+            break
+        end = _closing_quote(layer, joined.end() - 1)
     while end is not None and (literal := _NEXT_LITERAL.match(text, end + 1)):
         next_end = _closing_quote(layer, literal.start(1))
         if next_end is None or _IS_NAME.match(text, next_end + 1):
@@ -93,11 +112,6 @@ def _is_tripled(layer: Layer, at: int) -> bool:
     return layer.text[at : at + 3] == 3 * layer.text[at] and len(set(layer.ways[at : at + 3])) == 1
 
 
-def _is_doubled(layer: Layer, at: int) -> bool:
-    """Return whether a quote has another one behind it, as SQL writes one of the value."""
-    return layer.text[at : at + 2] == 2 * layer.text[at] and len(set(layer.ways[at : at + 2])) == 1
-
-
 def _closing_quote(layer: Layer, quote_at: int) -> int | None:
     """Return where the quote stands that closes what another one opens, None where none does."""
     # One that is escaped ends it in the layer that shows the escape, and not in the next.
@@ -107,11 +121,12 @@ def _closing_quote(layer: Layer, quote_at: int) -> int | None:
     return None if end < 0 else end
 
 
-def end_of_brackets(layer: Layer, begin: int) -> int | None:
-    """Return where a value ends that begins with a bracket, None where it was cut off."""
+def end_of_brackets(layer: Layer, begin: int) -> int:
+    """Return where a value ends that begins with a bracket: at the end where it was cut off."""
+    brackets = _BRACKET_OR_ANGLE if layer.text[begin] == "<" else _BRACKET
     quote, quote_way = "", ""
     depth = after = 0
-    for found in _BRACKET.finditer(layer.text, begin):
+    for found in brackets.finditer(layer.text, begin):
         at, character = found.start(), found[0]
         if at < after:
             continue
@@ -122,10 +137,10 @@ def end_of_brackets(layer: Layer, begin: int) -> int | None:
                 quote = ""
         elif character in "\"'":
             quote, quote_way = character, layer.ways[at]
-        elif character in "[{(":
+        elif character in "[{(<":
             depth += 1
         else:
             depth -= 1
             if not depth:
                 return at + 1
-    return None
+    return len(layer.text)
