@@ -91,10 +91,7 @@ def goes_on(layer: Layer, at: int, way: str) -> bool:
 
 def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
     """Return from where to where a value stands in quotes, the first of which is there."""
-    text, quote, begin = layer.text, layer.text[quote_at], quote_at + 1
-    if _is_tripled(layer, quote_at) and (third := text.find(3 * quote, begin + 2)) > 0:
-        return begin + 2, third
-    end = _closing_quote(layer, quote_at)
+    text, end = layer.text, _closing_quote(layer, quote_at)
     while end is not None and (joined := _JOINED.match(text, end)):
         if layer.ways[end] != layer.ways[joined.end() - 1]:  # of what stands around
             break
@@ -104,12 +101,7 @@ def in_quotes(layer: Layer, quote_at: int) -> tuple[int, int]:
         if next_end is None or _IS_NAME.match(text, next_end + 1):
             break
         end = next_end
-    return begin, len(text) if end is None else end
-
-
-def _is_tripled(layer: Layer, at: int) -> bool:
-    """Return whether the first three quotes stand there that have the same escapes."""
-    return layer.text[at : at + 3] == 3 * layer.text[at] and len(set(layer.ways[at : at + 3])) == 1
+    return quote_at + 1, len(text) if end is None else end
 
 
 def _closing_quote(layer: Layer, quote_at: int) -> int | None:

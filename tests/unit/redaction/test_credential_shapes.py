@@ -197,7 +197,7 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         '\x1b[36mpassword\x1b[0m=\x1b[35mhunter2\x1b[0m "token"\x1b[0m: \x1b[32m"hunter2"',
         "API_KEY='hun'\\''hunter2 x' --password='it'\"'\"'s hunter2' token=$'a hunter2'",
         'curl -d \'{"user": "bob", "password": "it\'"\'"\'s hunter2"}\'',
-        "%3Cx%20password=%22a&amp;hunter2%22/%3E",
+        "%3Cx%20password=%22a&b=hunter2%22/%3E",
         quote_plus('password = "two hunter2"'),
         r'see "/?password\u003d%22abc%22-hunter2\u0026z\u003d1"',
         "/login?password='tis'-hunter2&z=1",
@@ -333,6 +333,8 @@ def test_what_was_json_is_json_without_its_secrets(text: str, redacted: object) 
             rf'got {{"m": "no token=\"{STARS}\"", "b": "\n"}}',
         ),
         ("no token=%22 and words", f"no token={STARS} and words"),
+        ("login failed: password='abc123'", f"login failed: password='{STARS}'"),
+        ("{'token': <Token: x of <User: y>>, 'z': 1}", f"{{'token': {STARS}, 'z': 1}}"),
         (r"{'token': ['a\'b', 'x'], 'z': 1}", f"{{'token': {STARS}, 'z': 1}}"),
     ],
 )
