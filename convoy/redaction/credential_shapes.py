@@ -202,7 +202,8 @@ class _NamedValues:
         self._layer = layer
         self._word_ends: dict[str, int] = {}
         """Where the last value without quotes ends, by the escapes of its separator."""
-        self._brackets_end = 0
+        self._hidden_end = 0
+        self._is_cut_off = False
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield from where to where they stand.
@@ -249,34 +250,35 @@ class _NamedValues:
         # A form that escapes `=` has a plus sign for a space.
         of_form = f"{way[:-1]}+" if way.endswith("%") else way
         begin = end_of_space(layer, separator.end(), way, of_form)
-        quoted_end = 0
-        if quote := _QUOTE.match(text, begin):
-            inner, quoted_end = self._in_quotes(quote.start(1), way)
-            if is_end(layer, quote.start(1), way):
-                return inner, quoted_end, quoted_end
-            if quoted_end == len(text):
-                quoted_end = 0
+        quote = _QUOTE.match(text, begin)
+        if quote and is_end(layer, quote.start(1), way):
+            begin, end = self._in_quotes(quote.start(1), way)
+            return begin, end, end
         if (is_spaced or begin > separator.end()) and ">" not in separator[0]:
             return begin, begin, begin
-        return begin, max(quoted_end, self._end_of_word_or_brackets(begin, way)), begin
+        # What is hidden already is looked through once, and to the end of the text for one quote.
+        if begin >= self._hidden_end:
+            if quote and not self._is_cut_off:
+                end = self._in_quotes(quote.start(1), way)[1]
+                self._is_cut_off = end == len(text)
+                self._hidden_end = 0 if self._is_cut_off else end
+            elif _OPENS_IN_PYTHON.match(text, begin):
+                self._hidden_end = end_of_brackets(layer, begin)
+        return begin, max(self._end_of_word(begin, way), self._hidden_end), begin
 
     def _in_quotes(self, quote_at: int, way: str) -> tuple[int, int]:
         """Return from where to where a parameter's value stands that begins with a quote."""
         layer, text = self._layer, self._layer.text
         begin, end = in_quotes(layer, quote_at)
-        word_end = end_of_word(layer, begin, way) if end == len(text) else end
+        word_end = self._end_of_word(begin, way) if end == len(text) else end
         if text[word_end : word_end + 1] == "&":  # not closed: another parameter ends it, too
             end = word_end
         elif goes_on(layer, end + 1, way):
-            end = end_of_word(layer, end + 1, way)
+            end = self._end_of_word(end + 1, way)
         return begin, end
 
-    def _end_of_word_or_brackets(self, begin: int, way: str) -> int:
-        """Return where a word ends, or what Python writes with brackets."""
-        layer = self._layer
+    def _end_of_word(self, begin: int, way: str) -> int:
+        """Return where a word ends, looked for once for all that begin before that end."""
         if self._word_ends.get(way, 0) <= begin:
-            self._word_ends[way] = end_of_word(layer, begin, way)
-        # What stands within brackets whose end is known is hidden already.
-        if begin >= self._brackets_end and _OPENS_IN_PYTHON.match(layer.text, begin):
-            self._brackets_end = end_of_brackets(layer, begin)
-        return max(self._word_ends[way], self._brackets_end)
+            self._word_ends[way] = end_of_word(self._layer, begin, way)
+        return self._word_ends[way]
