@@ -193,6 +193,13 @@ class Redactor:
             yield begin, end, text[quote]
 
 
+def _text_of(message: object) -> str:
+    try:
+        return str(message)
+    except Exception as error:
+        return f"a {type(message).__name__} that raises {type(error).__name__} when it is shown"
+
+
 class RedactingFilter(logging.Filter):
     """Redacts messages, their arguments and tracebacks; belongs on handlers, not on loggers.
 
@@ -218,7 +225,7 @@ class RedactingFilter(logging.Filter):
         except Exception:
             # An argument's own `__str__` may raise anything. Logging would print the raw arguments
             # of such a record, and in a filter the exception would reach the caller of the logger.
-            message = f"{record.msg} (its arguments could not be formatted)"
+            message = f"{_text_of(record.msg)} (its arguments could not be formatted)"
             record.msg, record.args = message, None
         clean = printable_lines(self._redactor.redact(message))
         if record.levelno >= logging.WARNING:

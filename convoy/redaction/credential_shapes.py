@@ -24,7 +24,8 @@ from convoy.redaction.value_ends import (
 _LONGEST_NAME = 200
 """Characters before a separator, of which the last ones tell that a value is a credential."""
 _NAME = re.compile(
-    r"(?:token|jwt|secret|passw(?:or)?d|signature|api[_ -]?key|authorization|cookie|credential)"
+    r"(?:token|jwt|secret|passw(?:or)?d|passphrase|pwd|signature"
+    r"|(?:api|secret|private|access)[_ -]?key|authorization|cookie|credential)"
     r"(?:\s|[\"']?\]|\)|\[\d*+\])*+\Z"
     r"|[?&;#]sig\Z",
     re.IGNORECASE,
@@ -67,6 +68,7 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_BEHIND_SCHEME = 16
+_SCHEME_OF_VALUE = re.compile(r"(?:bearer|basic|digest)[ \t]++(?=\S)", re.IGNORECASE)
 _MAY_HOLD_ONE = re.compile(r"[=:.,%&\\+\0]|bearer|basic", re.IGNORECASE)
 """Every shape has one of these, or an escape; ids and most values of JSON have none."""
 _NUMBER_OR_MORE = re.compile(rf"{_NUMBER.pattern}|[\[{{]")
@@ -264,7 +266,9 @@ class _NamedValues:
                 self._hidden_end = 0 if self._is_cut_off else end
             elif _OPENS_IN_PYTHON.match(text, begin):
                 self._hidden_end = end_of_brackets(layer, begin)
-        return begin, max(self._end_of_word(begin, way), self._hidden_end), begin
+        scheme = _SCHEME_OF_VALUE.match(text, begin)
+        word_end = self._end_of_word(scheme.end() if scheme else begin, way)
+        return begin, max(word_end, self._hidden_end), begin
 
     def _in_quotes(self, quote_at: int, way: str) -> tuple[int, int]:
         """Return from where to where a parameter's value stands that begins with a quote."""

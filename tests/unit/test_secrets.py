@@ -9,6 +9,7 @@ import logging
 import pickle
 from base64 import b64encode
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import quote_plus
 
 import pytest
@@ -200,6 +201,17 @@ def test_a_record_that_cannot_be_formatted_is_logged_without_its_arguments() -> 
     written = logged(redactor, "%d messages", PASSWORD)
 
     assert "could not be formatted" in written
+    assert PASSWORD not in written
+
+
+def test_a_message_that_cannot_be_shown_is_logged_by_its_type() -> None:
+    class Unshown:
+        def __str__(self) -> str:
+            raise ValueError(PASSWORD)
+
+    written = logged(Redactor(), cast("str", Unshown()))
+
+    assert "a Unshown that raises ValueError when it is shown" in written
     assert PASSWORD not in written
 
 
