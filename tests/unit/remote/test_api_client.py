@@ -225,7 +225,9 @@ def test_a_request_counts_from_when_it_has_left_and_not_before() -> None:
             patch.setattr(Dialler, "dial", connects_slowly)
             asked.ask(times=3)
 
-    assert left[2] - left[0] >= 1.0
+    # Of a request that counted from before, a second would have 0.5 s. The server's own thread may
+    # be late to read the first.
+    assert left[2] - left[0] >= 1.0 - slow_s / 2
 
 
 def test_each_repetition_of_a_reading_request_spends_the_budget_too() -> None:
