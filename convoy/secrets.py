@@ -189,7 +189,7 @@ class Redactor:
         for layer in layers(text):
             for begin, end in self._forms.spans(layer.text):
                 yield layer.at[begin], layer.at[end], ""
-        for begin, end, quote in credential_spans(Layer.of(text, range(len(text) + 1))):
+        for begin, end, quote in credential_spans(Layer.of(text)):
             yield begin, end, text[quote]
 
 

@@ -44,7 +44,6 @@ PURE = {
     "routes": {"convoy.errors", "convoy.untrusted_text", "convoy.plan", "convoy.routes"},
     "results": {
         "convoy.errors",
-        "convoy.redaction.escapes",
         "convoy.untrusted_text",
         "convoy.files",
         "convoy.plan",

@@ -112,7 +112,7 @@ def credential_spans(whole: Layer) -> Iterator[Span]:
 
 def credentials_in_address(address: str) -> list[str]:
     """Return what has the shape of a credential in an address, such as its signature, unescaped."""
-    found = credential_spans(Layer.of(address, range(len(address) + 1)))
+    found = credential_spans(Layer.of(address))
     return list(dict.fromkeys(unquote(address[begin:end]) for begin, end, _ in found))
 
 
@@ -151,7 +151,10 @@ def _in_text(layer: Layer) -> Iterator[tuple[int, int]]:
     for found in _PARTED.finditer(text):
         if token := _TOKEN.search(text, *found.span()):
             yield token.start(), found.end()
+    hidden_end = 0
     for found in _SCHEME.finditer(text):
+        if found.start() < hidden_end:  # looked through already
+            continue
         way = layer.ways[found.end()]
         begin = end_of_space(layer, found.end(), way)
         if quote := _QUOTE.match(text, begin):
@@ -159,6 +162,7 @@ def _in_text(layer: Layer) -> Iterator[tuple[int, int]]:
         else:
             end = first_end(layer, ENDS, begin, way, len(text))
         if end - begin >= _SHORTEST_BEHIND_SCHEME:
+            hidden_end = end
             yield begin, end
     yield from _logins_in_addresses(layer)
     yield from _NamedValues(layer).spans()

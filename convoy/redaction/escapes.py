@@ -24,6 +24,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _BREAK = re.compile(r"[\"'][ \t]*+\n[ \t]++[bu]?+[\"']")
+"""Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
 _BEGIN_ESCAPES = frozenset("\\%&+\0\x1b")
 _LENGTH_OF_PAIR = 12
 _ESCAPED_BYTE = 0xDC00
@@ -43,14 +44,14 @@ class Layer(NamedTuple):
     ways: Sequence[str]
 
     @classmethod
-    def of(cls, text: str, at: Sequence[int]) -> Layer:
-        """Return a text as it stands, whose characters, and end, are at these places."""
-        return cls(text, at, [""] * len(text))
+    def of(cls, text: str, at: Sequence[int] | None = None) -> Layer:
+        """Return a text as it stands, or what of another one stands at these places."""
+        return cls(text, range(len(text) + 1) if at is None else at, [""] * len(text))
 
 
 def layers(text: str) -> Iterator[Layer]:
     """Yield a text, then again and again without its outermost escapes, as long as it has some."""
-    return layers_below(Layer.of(text, range(len(text) + 1)))
+    return layers_below(Layer.of(text))
 
 
 def layers_below(first: Layer) -> Iterator[Layer]:

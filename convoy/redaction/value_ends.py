@@ -12,7 +12,7 @@ from functools import lru_cache
 from convoy.redaction.escapes import Layer
 
 _NEXT_LITERAL = re.compile(r"[ \t]*+\n[ \t]++[bu]?+([\"'])")
-"""Between the parts of a long text, as Python writes them: each has a line, the next an indent."""
+"""To the next part of a long text, as Python writes it: in the next line, with an indent."""
 _JOINED = re.compile(r"''|\"\"|'\"'\"'|'\\''|(?<=')\"'\"(?=')")
 """A quote within a value, as SQL and shells write it."""
 _IS_NAME = re.compile(r"\s*+[:=]")

@@ -143,6 +143,7 @@ def test_a_text_without_secrets_and_their_shapes_stays_as_it_is(text: str) -> No
         '[["cookie","a=b; s=hunter2"], ["token","hunter2"]]',
         "client_secret=ab'%3Dhunter2&token=a''hunter2&x=1",
         "Bearer scopeQk7hunter2hunter2==",
+        "Bearer Bearer hunter2hunter2hunter2",
         url_in_lower_case("{'Authorization': {'v': \"hunter2's\", 'w': [1, 'hunter2']}}").replace(
             "%27", "'"
         ),

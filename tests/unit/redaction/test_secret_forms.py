@@ -275,6 +275,7 @@ HOSTILE = {
     "values of escapes": '&token="' + "\\\\" * 50_000,
     "a text that does not end in a list": '"token":["' + '\\"' * 50_000 + "\\",
     "quotes with escapes of their own": "token=%22a%27" * 4_000,
+    "quotes behind schemes": 'Bearer %22""' * 4_000,
     "lists one in the other": "token=[1," * 5_000 + "]" * 5_000,
     "lists that are cut off within texts": '[token"=A' * 11_000,
     "white space between names and separators": ("token" + " " * 180 + "x=") * 550,
