@@ -25,6 +25,8 @@ from tests.leaks.secrets_planted import (
 )
 
 CONVERSATIONS = ["conversation-1", "conversation-2"]
+ANSWERS = 8
+"""So many careless answers there are."""
 
 
 class CarelessServer(ThreadingHTTPServer):
@@ -37,6 +39,8 @@ class CarelessServer(ThreadingHTTPServer):
         """The headers of each request, names in small letters, with `path`."""
         self.refuses_canaries = False
         self.turn = count()
+        self.answered: set[int] = set()
+        """Which of the careless answers somebody has got."""
         super().__init__(("127.0.0.1", 0), _Visit)
 
     @property
@@ -72,7 +76,7 @@ class _Visit(BaseHTTPRequestHandler):
         if "-canary:" in body:
             self._answer_canary(own)
             return
-        self._answer_carelessly(next(self.server.turn) // 2 % 8, own)
+        self._answer_carelessly(next(self.server.turn) // 2 % ANSWERS, own)
 
     def _answer_canary(self, own: dict[str, str]) -> None:
         if not self.server.refuses_canaries:
@@ -86,6 +90,7 @@ class _Visit(BaseHTTPRequestHandler):
     def _answer_carelessly(self, turn: int, own: dict[str, str]) -> None:
         registered = "\n".join(map(told_of, REGISTERED))
         told: dict[str, Any] = {"code": "invalid_payload", "message": strangers()}
+        self.server.answered.add(turn)
         match turn:
             case 0:
                 self._answer(
