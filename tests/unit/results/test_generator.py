@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import wrap
+
 import pytest
 from msgspec.structs import replace
 
@@ -87,6 +90,19 @@ def test_a_process_that_had_to_wait_for_a_core_says_so() -> None:
     )
     for duration_s in (30, 600):
         assert judged(health_after(duration_s, waited_share=0.005)).warnings == ()
+
+
+@pytest.mark.parametrize("waited_share", [0.0, 0.2])
+@pytest.mark.parametrize("lag_s", [0.0004, 0.035])
+def test_a_test_is_done_again_where_a_run_was_late_for_want_of_a_processor(
+    pytestconfig: pytest.Config, lag_s: float, waited_share: float
+) -> None:
+    [again] = pytestconfig.getoption("only_rerun")
+
+    judgement = judged(health_after(30, lag_s=lag_s, waited_share=waited_share))
+
+    said = "\n  ".join(wrap(" ".join((*judgement.doubts, *judgement.warnings)), 40))
+    assert bool(re.search(again, said)) is (lag_s > 0.01 and waited_share > 0)
 
 
 def test_messages_late_by_the_generator_make_it_too_slow_though_its_loop_was_in_time() -> None:
