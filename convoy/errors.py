@@ -9,7 +9,7 @@ ConvoyError
 ├── KillSwitchError        nothing may leave any more, while a run is prepared (exit code 5)
 └── RemoteError            the remote API or the way to it (exit code 4)
     ├── RefusalError       an answer that refuses what a step asked for
-    ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.http`)
+    ├── WireError          no whole answer: refused, reset, timeout, TLS … (`remote.transport`)
     └── LoginError         a login that brought no token (`remote.oauth`)
 
 The remote's own error codes are another vocabulary: `convoy.routes.codes`.

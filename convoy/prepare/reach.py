@@ -13,9 +13,10 @@ from convoy.remote.connection import Connection
 from convoy.remote.connections import Connections
 from convoy.remote.guest_session import GuestSession
 from convoy.remote.guests import Guests
-from convoy.remote.http import OF_ALL, Answer, Sends, request_of
+from convoy.remote.http import OF_ALL, Answer, request_of
 from convoy.remote.limits import http_date_s
 from convoy.remote.proxies import Proxy, proxy_to
+from convoy.remote.transport import Sends
 from convoy.routes.codes import UPGRADE_REFUSED, advice
 from convoy.settings import Origin
 

@@ -19,7 +19,6 @@ from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.approved_total import Total
 from convoy.remote.dialling import Dialler
 from convoy.remote.guests import Deployment, Guests
-from convoy.remote.http import Sends, Transport
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.login_turns import Turns
@@ -27,6 +26,7 @@ from convoy.remote.oauth import Credentials, OAuthSession, Token, log_in
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession
 from convoy.remote.tls import tls_context
+from convoy.remote.transport import Sends, Transport
 from convoy.results.masking import masking
 from convoy.routes.catalogue import CLIENT, TokenKind
 from convoy.routes.codes import CodeBook

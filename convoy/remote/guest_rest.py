@@ -11,7 +11,8 @@ from convoy.errors import RefusalError
 from convoy.remote.addresses import is_public
 from convoy.remote.guest_events import PresignedUrl
 from convoy.remote.guests import Guests
-from convoy.remote.http import OF_ALL, Answer, Transport, request_of
+from convoy.remote.http import OF_ALL, Answer, request_of
+from convoy.remote.transport import Transport
 from convoy.routes.codes import UNEXPECTED_ANSWER, UPLOAD_REFUSED, error_code
 from convoy.secrets import Secret
 from convoy.settings import Origin

@@ -37,8 +37,8 @@ class KillSwitch:
         self._steady_clock = steady_clock
         self._window_begins_s = -inf
         self._window_ends_s = self._over_s = inf
-        self._looked_s = -inf
-        self._found = ""
+        self.known_until_s = -inf
+        """Until when it is off, unless it is thrown: nothing is looked for before."""
         self._thrown = ""
         self._signal: object = None
 
@@ -52,20 +52,28 @@ class KillSwitch:
             self._over_s = inf
         # A clock that is set back gives nobody more time, whoever asks again.
         self._over_s = min(self._over_s, self._steady_clock() + (ends_s - self._clock()))
+        self.known_until_s = -inf
 
     @property
     def reason(self) -> str:
-        """Why nothing may leave any more, "" where it may."""
-        now_s, steady_s = self._clock(), self._steady_clock()
+        """Why nothing may leave any more, "" where it may.
+
+        Asked for every message, so that it looks now and then only.
+        """
+        steady_s = self._steady_clock()
+        if steady_s < self.known_until_s:
+            return ""
+        now_s = self._clock()
         if self._thrown:
             return f"the kill switch: {self._thrown}"
         if now_s >= self._window_ends_s or steady_s >= self._over_s:
             return "the window of the approval is over"
         if now_s < self._window_begins_s:
             return "by this machine's clock the window of the approval has not begun"
-        if steady_s >= self._looked_s + LOOKS_EVERY_S:
-            self._looked_s, self._found = steady_s, whether_there(self._file)
-        return f"the kill switch: {self._file} {self._found}" if self._found else ""
+        if found := whether_there(self._file):
+            return f"the kill switch: {self._file} {found}"
+        self.known_until_s = min(steady_s + LOOKS_EVERY_S, self._over_s)
+        return ""
 
     def check(self) -> None:
         """Raise KillSwitchError where nothing may leave any more."""
@@ -74,7 +82,7 @@ class KillSwitch:
 
     def throw(self, why: str) -> None:
         """Let nothing leave until `reset`."""
-        self._thrown = why
+        self._thrown, self.known_until_s = why, -inf
 
     def reset(self) -> None:
         """Forget that it was thrown: another run is prepared."""
@@ -140,9 +148,14 @@ class RunSwitch:
         if self._is_stopped:
             raise KillSwitchError("the run was stopped; nothing more was sent")
 
-    def let_pass(self) -> None:
-        """Raise StoppedError where nothing of the run may leave any more: its users go on."""
-        if reason := self.reason:
+    def let_pass(self, now_s: float = inf) -> None:
+        """Raise StoppedError where nothing of the run may leave any more: its users go on.
+
+        Who has just asked the process's clock hands that in, and saves asking it once more.
+        """
+        of_process = self._of_process
+        is_known = of_process is None or now_s < of_process.known_until_s
+        if (self._is_stopped or not is_known) and (reason := self.reason):
             raise StoppedError(reason)
 
     def stop(self) -> None:

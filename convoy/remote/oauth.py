@@ -17,10 +17,11 @@ from gevent.lock import BoundedSemaphore
 
 from convoy.clock import clock_s
 from convoy.errors import LoginError, WireError
-from convoy.remote.http import OF_ALL, Answer, Transport, request_of
+from convoy.remote.http import OF_ALL, Answer, request_of
 from convoy.remote.limits import retry_after_s
 from convoy.remote.login_turns import Turns
 from convoy.remote.pace import OVER
+from convoy.remote.transport import Transport
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import error_code, meaning
 from convoy.secrets import Secret

@@ -11,9 +11,10 @@ import gevent
 
 from convoy.clock import clock_s
 from convoy.errors import LoginError, RemoteError, WireError
-from convoy.remote.http import OF_ALL, Answer, Transport, head_of
+from convoy.remote.http import OF_ALL, Answer, head_of
 from convoy.remote.limits import Budget, rest_after_429_s
 from convoy.remote.oauth import OAuthSession, Token
+from convoy.remote.transport import Transport
 from convoy.results.outcome import ACCEPTED, FAILED, REJECTED, UNKNOWN, Attempt, Fate
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import UNEXPECTED_ANSWER, CodeBook, error_code

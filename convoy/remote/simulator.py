@@ -15,8 +15,9 @@ from convoy.remote.addresses import THIS_MACHINE, AddressBook, Admission
 from convoy.remote.api_client import refusal_of
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import OF_ALL, Transport, request_of
+from convoy.remote.http import OF_ALL, request_of
 from convoy.remote.tls import tls_context
+from convoy.remote.transport import Transport
 from convoy.results.far_side import Ledger
 from convoy.routes.catalogue import SIMULATOR
 from convoy.routes.codes import meaning

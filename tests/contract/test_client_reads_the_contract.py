@@ -12,10 +12,10 @@ import pytest
 from convoy.clock import clock_s
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.remote.transport import Transport
 from convoy.routes.catalogue import ROUTES, Route
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret

@@ -10,10 +10,10 @@ from bench.message import ANSWER, BODY, PATH, STATUS, TOKEN, request_to
 from convoy.clock import clock_s
 from convoy.plan.rate_curve import RateCurve, Stage
 from convoy.plan.scenario import ScenarioInputs, ScenarioPlan
-from convoy.remote.http import Transport
 from convoy.remote.limits import Budget
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.remote.transport import Transport
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import Secret

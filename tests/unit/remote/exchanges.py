@@ -14,9 +14,9 @@ from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.remote.addresses import AddressBook, Admission
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Transport
 from convoy.remote.kill_switch import KillSwitch, RunSwitch
 from convoy.remote.pace import Pace
+from convoy.remote.transport import Transport
 from convoy.settings import Origin
 
 REQUEST = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"

@@ -12,8 +12,8 @@ from gevent.event import Event
 from convoy.remote.addresses import AddressBook, Admission, is_public
 from convoy.remote.connection import Address, Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Transport
 from convoy.remote.kill_switch import RunSwitch
+from convoy.remote.transport import Transport
 from convoy.remote.wire_faults import StoppedError
 from convoy.settings import Origin
 from tests.locust_process import free_port

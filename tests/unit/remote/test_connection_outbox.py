@@ -13,8 +13,8 @@ import pytest
 from convoy.errors import WireError
 from convoy.remote import outbox as outbox_module
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Transport
 from convoy.remote.outbox import Outbox
+from convoy.remote.transport import Transport
 from tests.unit.remote.exchanges import (
     LONG_S,
     REQUEST,

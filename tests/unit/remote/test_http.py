@@ -14,8 +14,9 @@ from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler, Hold
-from convoy.remote.http import Answer, Sends, Transport
+from convoy.remote.http import Answer
 from convoy.remote.pace import Pace
+from convoy.remote.transport import Sends, Transport
 from convoy.settings import Origin
 from tests.unit.remote.exchanges import (
     LONG_S,

@@ -15,6 +15,7 @@ from gevent.event import Event
 from convoy.clock import clock_s
 from convoy.errors import ExitCode, KillSwitchError, RefusedError
 from convoy.remote.kill_switch import LOOKS_EVERY_S, KillSwitch, RunSwitch
+from convoy.remote.wire_faults import StoppedError
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, fault_of, transport_to
 from tests.unit.remote.misbehaving_server import answers_all, serving
 
@@ -165,6 +166,47 @@ def test_no_message_leaves_while_it_is_on(
 
         fault = fault_of(transport)
         assert (fault.code, fault.sent_s, len(server.requests)) == ("stopped", None, 1)
+
+
+@causes
+def test_who_hands_in_the_moment_is_kept_from_passing_as_well(
+    bench: Bench, turn_on: Callable[[Bench], object], said: str
+) -> None:
+    of_run = RunSwitch(bench.switch)
+    of_run.let_pass(bench.steady_s)
+    bench.steady_s += LOOKS_EVERY_S
+
+    turn_on(bench)
+
+    with pytest.raises(StoppedError, match=said):
+        of_run.let_pass(bench.steady_s)
+
+
+def test_what_need_not_be_looked_for_turns_it_on_at_once(bench: Bench) -> None:
+    stopped, other = RunSwitch(bench.switch), RunSwitch(bench.switch)
+    stopped.let_pass(bench.steady_s)
+    bench.file.touch()
+
+    stopped.stop()
+
+    with pytest.raises(StoppedError, match="the run was stopped"):
+        stopped.let_pass(bench.steady_s)
+    other.let_pass(bench.steady_s)  # the file was not looked for again
+    bench.switch.throw("a test")
+    with pytest.raises(StoppedError, match="a test"):
+        other.let_pass(bench.steady_s)
+
+
+def test_the_window_ends_on_time_also_between_two_looks(bench: Bench) -> None:
+    of_run = RunSwitch(bench.switch)
+    of_run.let_pass(bench.steady_s)
+
+    bench.switch.keep_to_window(0.0, bench.now_s + LOOKS_EVERY_S / 2)
+
+    of_run.let_pass(bench.steady_s)
+    bench.steady_s += LOOKS_EVERY_S / 2
+    with pytest.raises(StoppedError, match="the window of the approval is over"):
+        of_run.let_pass(bench.steady_s)
 
 
 def wait_for_ever() -> None:

@@ -16,9 +16,10 @@ from convoy.clock import clock_s
 from convoy.errors import LoginError
 from convoy.remote.connection import Connection
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Answer, Transport
+from convoy.remote.http import Answer
 from convoy.remote.login_turns import Turns
 from convoy.remote.oauth import Credentials, OAuthSession, RefreshToken, Token, log_in
+from convoy.remote.transport import Transport
 from convoy.secrets import Redactor, Secret
 from convoy.settings import Origin
 from tests.locust_process import free_port

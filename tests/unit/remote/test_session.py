@@ -13,11 +13,11 @@ import pytest
 
 from convoy.clock import clock_s
 from convoy.errors import LoginError
-from convoy.remote.http import Transport
 from convoy.remote.limits import Budget, Limit
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.pace import Pace
 from convoy.remote.session import ApiSession, open_patiently
+from convoy.remote.transport import Transport
 from convoy.routes.answers import AnswerRule
 from convoy.routes.codes import CodeBook
 from convoy.secrets import STARS, Redactor, Secret

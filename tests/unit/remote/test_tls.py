@@ -14,8 +14,9 @@ from convoy.clock import clock_s
 from convoy.errors import WireError
 from convoy.files import FileError
 from convoy.remote.dialling import Dialler
-from convoy.remote.http import Answer, Transport
+from convoy.remote.http import Answer
 from convoy.remote.tls import tls_context
+from convoy.remote.transport import Transport
 from convoy.settings import Origin
 from tests.unit.remote.certificates import Authority
 from tests.unit.remote.exchanges import LONG_S, REQUEST, deadline, transport_to

@@ -28,10 +28,10 @@ from convoy.plugin.guest_user import GuestUser
 from convoy.plugin.message_user import Message, MessageUser
 from convoy.plugin.rows import Rows
 from convoy.plugin.users import attach
-from convoy.remote.http import Transport
 from convoy.remote.limits import Budget
 from convoy.remote.oauth import OAuthSession, Token
 from convoy.remote.session import ApiSession
+from convoy.remote.transport import Transport
 from convoy.results.counts import Counts
 from convoy.results.equations import violations
 from convoy.results.outcome import Attempt
