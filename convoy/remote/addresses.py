@@ -14,6 +14,7 @@ from gevent import Greenlet, get_hub
 
 from convoy.clock import clock_s
 from convoy.remote.connection import Address
+from convoy.remote.wire_faults import AddressNotAllowedError
 from convoy.settings.origin import is_loopback
 
 KEEP_S = 60.0
@@ -101,17 +102,17 @@ class Admission:
         return chosen
 
     def check(self, host: str, address: str) -> None:
-        """Raise socket.gaierror where a host's address is none to connect to."""
+        """Raise AddressNotAllowedError where a host's address is none to connect to."""
         is_admitted = self.anywhere or is_loopback(address) or address in self._admitted
         if not (is_admitted if self.only is None else address == self.only):
             told = f"{host} stands for {address}, to which no load may go"
-            raise socket.gaierror(socket.EAI_NONAME, told)
+            raise AddressNotAllowedError(socket.EAI_NONAME, told)
 
     def check_in_clear(self, host: str, address: str) -> None:
-        """Raise socket.gaierror where what is not encrypted may not go to an address."""
+        """Raise AddressNotAllowedError where what is not encrypted may not go to an address."""
         if not (is_loopback(address) or address in self._admitted or address == self.only):
             told = f"{host} stands for {address}, where all would go in clear; write https://"
-            raise socket.gaierror(socket.EAI_NONAME, told)
+            raise AddressNotAllowedError(socket.EAI_NONAME, told)
 
 
 THIS_MACHINE = Admission()

@@ -50,6 +50,10 @@ class StoppedError(Exception):
     """The transport was closed from another greenlet while an exchange was in progress."""
 
 
+class AddressNotAllowedError(socket.gaierror):
+    """The name stands for an address to which nothing may go, or nothing in clear."""
+
+
 class TotalUsedUpError(TimeoutError):
     """The approved total has no message left, so that this one did not leave."""
 
@@ -71,6 +75,7 @@ WIRE_CODE_OF: dict[type[Exception], str] = {
     ssl.SSLEOFError: "connection closed",
     ssl.SSLZeroReturnError: "connection closed",
     ssl.SSLError: "tls",
+    AddressNotAllowedError: "address not allowed",
     socket.gaierror: "dns",
     UnicodeError: "dns",
     ConnectionResetError: "connection reset",

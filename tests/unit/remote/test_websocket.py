@@ -391,7 +391,9 @@ def test_an_address_without_admission_is_not_connected_to() -> None:
     guests = guests_at(80, dialler=Dialler(book))
     elsewhere = replace(guests, deployment=Deployment(Origin("http", "x.example", 80), "d1"))
 
-    with pytest.raises(WireError, match="dns: .* x.example stands for 192.0.2.1, to which no load"):
+    with pytest.raises(
+        WireError, match="address not allowed: .* x.example stands for 192.0.2.1, to which no load"
+    ):
         Guest(elsewhere).open()
 
 

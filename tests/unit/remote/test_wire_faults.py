@@ -13,7 +13,12 @@ import pytest
 from httptools.parser import errors as httptools_errors
 
 from convoy.remote import wire_faults
-from convoy.remote.wire_faults import WIRE_CODE_OF, WIRE_EXCEPTIONS, wire_code
+from convoy.remote.wire_faults import (
+    WIRE_CODE_OF,
+    WIRE_EXCEPTIONS,
+    AddressNotAllowedError,
+    wire_code,
+)
 from convoy.routes.codes import SECTIONS
 
 
@@ -52,6 +57,7 @@ FAULTS = {
     "connect timed out": (OSError(errno.ETIMEDOUT, "x"), "timeout"),
     "reset": (OSError(errno.ECONNRESET, "x"), "connection reset"),
     "broken pipe": (OSError(errno.EPIPE, "x"), "connection reset"),
+    "address": (AddressNotAllowedError(socket.EAI_NONAME, "x"), "address not allowed"),
     "name": (socket.gaierror(socket.EAI_NONAME, "x"), "dns"),
     "certificate": (ssl.SSLCertVerificationError("x"), "tls"),
     "TLS end": (ssl.SSLEOFError("x"), "connection closed"),
