@@ -181,12 +181,12 @@ ASK = """
 import json, shlex, sys
 
 from convoy.cli.commands import parse
-from convoy.plugin import options
+from convoy.settings.options import VARIABLE_BY_OPTION
 
 for line in json.load(sys.stdin):
     print(line, file=sys.stderr)
     parse(shlex.split(line))
-print(json.dumps([*(name for name, *_ in options._OPTIONS), "set"]))
+print(json.dumps(list(VARIABLE_BY_OPTION)))
 """
 """Parses commands, the last one said on stderr, and prints the names of Convoy's options."""
 COMMAND = re.compile(r"^\.venv/bin/python -m convoy (\w+.*?)(?:  +#.*)?$", re.MULTILINE)

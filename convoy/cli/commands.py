@@ -36,6 +36,7 @@ from convoy.results.reports import REPORTS
 from convoy.results.reports.text import text_report
 from convoy.results.summary import Summary
 from convoy.routes.explain import as_text
+from convoy.settings.options import OPTIONS
 from convoy.untrusted_text import printable_lines
 
 _LOCUSTFILE = "locustfile"
@@ -195,17 +196,7 @@ _COMMANDS: Mapping[str, Command] = {
 
 
 _PROGRAM = "python -m convoy"
-_RUN_OPTIONS = {
-    "target": "where the load would go: a name in config/targets or a path",
-    "load_profile": "the load's shape: a name in config/profiles or a path",
-    "scenarios": "what would run, as a,b",
-    "rate": "messages per second for the whole run, or max for flat out",
-    "seed": "the same seed plans the same messages",
-    "host": "the address of API and login, instead of the target's",
-    "users": "users; each has a token of its own",
-    "run_time_s": "the length of the measured part: 30, 30s, 2m, 1h20m",
-    "set": "dotted.path=YAML: any setting by its name; may be given several times",
-}
+_RUN_OPTIONS = tuple(key for key, each in OPTIONS.items() if each.help)
 _SHORT = {"users": ("-u",), "run_time_s": ("-t",), "host": ("-H",)}
 _OF_ONE_MESSAGE = ("target", "load_profile", "scenarios", "host", "set")
 
@@ -360,12 +351,13 @@ def _add_judge(commands: Any) -> None:
 
 def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
     for name in names:
-        option = "--" + name.replace("_", "-").removesuffix("-s")
+        option = OPTIONS[name]
         parser.add_argument(
             *_SHORT.get(name, ()),
-            option,
+            option.written,
             dest=name,
-            help=_RUN_OPTIONS[name],
+            metavar=option.metavar,
+            help=option.help,
             action="append" if name == "set" else "store",
             type=seconds if name == "run_time_s" else str,
         )

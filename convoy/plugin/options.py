@@ -15,8 +15,9 @@ from locust.argument_parser import LocustArgumentParser
 from convoy.errors import Fault, RefusedError, SettingsError
 from convoy.plugin.web_server import tls_context
 from convoy.settings.environment import secret_faults
+from convoy.settings.options import OPTIONS, VARIABLE_BY_OPTION
 from convoy.settings.origin import is_certainly_loopback
-from convoy.settings.sources import environment_defaults, names_of
+from convoy.settings.sources import FOLDERS, environment_defaults, names_of
 
 _HERE = "127.0.0.1"
 
@@ -34,22 +35,20 @@ class Offered(str):
 
 def add_options(parser: LocustArgumentParser, environ: Mapping[str, str]) -> None:
     """Add the options, with what the environment says by default; an empty one is the profile's."""
-    group, defaults = parser.add_argument_group("Convoy"), environment_defaults(environ)
-    for name, metavar, is_of_a_file, text in _OPTIONS:
+    group = parser.add_argument_group("Convoy")
+    for name, default in environment_defaults(environ).items():
+        option = OPTIONS[name]
         action = group.add_argument(
-            f"--{name.replace('_', '-')}",
-            metavar=metavar,
-            default=Offered(defaults[name]),
-            choices=Names(names_of(name, environ)) if is_of_a_file else None,
-            help=text,
+            option.written,
+            metavar=option.metavar,
+            default=Offered(default),
+            choices=Names(names_of(name, environ)) if name in FOLDERS else None,
+            help=option.help,
         )
         vars(action).update(_IN_WEB_FORM)
+    several = OPTIONS["set"]
     group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="dotted.path=YAML",
-        help="any setting by its name; may be given several times",
+        several.written, action="append", default=[], metavar=several.metavar, help=several.help
     )
     # Locust's defaults look like values that were given.
     parser.set_defaults(exit_code_on_error=None, stop_timeout=None)
@@ -161,18 +160,10 @@ def _unusable_paths(options: Namespace) -> Iterator[Fault]:
 
 def given(options: Namespace) -> dict[str, object]:
     """Return the options that stood on the command line."""
-    names = [name for name, *_ in _OPTIONS] + ["set"]
-    values = {name: getattr(options, name) for name in names}
+    values = {name: getattr(options, name) for name in VARIABLE_BY_OPTION}
     return {name: value for name, value in values.items() if not isinstance(value, Offered)}
 
 
-_OPTIONS = (
-    ("target", "NAME-or-path", True, "where the load goes: a file of config/targets"),
-    ("load_profile", "NAME-or-path", True, "the load's shape: a file of config/profiles"),
-    ("scenarios", "a,b", False, "what runs; empty means the profile's"),
-    ("rate", "N|max", False, "messages per second, or max for flat out; empty means the profile's"),
-    ("seed", "N", False, "the same seed sends the same messages; empty means the profile's"),
-)
 _NEVER = -1
 _ALL_CORES = -1
 _HIGHEST_PORT = 65535

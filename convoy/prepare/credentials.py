@@ -17,7 +17,6 @@ from convoy.settings import Settings
 from convoy.settings.environment import (
     CREDENTIALS,
     PUBLISHED_CREDENTIALS,
-    VARIABLE_BY_OPTION,
     ClientLogin,
     UserLogin,
     UserToken,
@@ -27,9 +26,10 @@ from convoy.settings.environment import (
     secrets_in,
     user_login,
 )
+from convoy.settings.options import OPTIONS
 from convoy.settings.sources import names_of, read_sources
 
-_TARGET = VARIABLE_BY_OPTION["target"]
+_TARGET = OPTIONS["target"].variable
 Login = ClientLogin | UserLogin | UserToken
 
 

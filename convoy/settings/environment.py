@@ -15,6 +15,7 @@ from convoy.errors import Fault, SettingsError, did_you_mean
 from convoy.files import FileError, read_text
 from convoy.secrets import Redactor, Secret
 from convoy.settings.model import Settings
+from convoy.settings.options import VARIABLE_BY_OPTION
 from convoy.settings.values import HeaderSource, HeaderValue, header_problem
 from convoy.untrusted_text import quoted
 
@@ -34,14 +35,6 @@ SIMULATOR_KEY = "CONVOY_SIMULATOR_KEY"
 WEB_USER = "CONVOY_WEB_USER"
 WEB_PASSWORD = "CONVOY_WEB_PASSWORD"
 WEB_HOSTS = "CONVOY_WEB_HOSTS"
-VARIABLE_BY_OPTION = {
-    "target": "CONVOY_TARGET",
-    "load_profile": "CONVOY_LOAD_PROFILE",
-    "scenarios": "CONVOY_SCENARIOS",
-    "rate": "CONVOY_RATE",
-    "seed": "CONVOY_SEED",
-    "set": "CONVOY_SET",
-}
 _MOST_BYTES = 64 * 1024
 _HEADER_VALUE: TypeAdapter[str | HeaderSource] = TypeAdapter(HeaderValue)
 

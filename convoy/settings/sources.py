@@ -15,27 +15,13 @@ from convoy.settings.environment import (
     CONFIG_DIR,
     LABELS,
     PAYLOADS_DIR,
-    VARIABLE_BY_OPTION,
     config_directory,
     secret_faults,
 )
 from convoy.settings.faults import ANY_KEY, where
 from convoy.settings.layers import Layer, Level, Values
+from convoy.settings.options import OPTIONS, VARIABLE_BY_OPTION
 from convoy.untrusted_text import quoted
-
-OPTIONS = {
-    "target": "--target",
-    "load_profile": "--load-profile",
-    "scenarios": "--scenarios",
-    "rate": "--rate",
-    "seed": "--seed",
-    "set": "--set",
-    "users": "--users",
-    "run_time_s": "--run-time",
-    "stop_timeout_s": "--stop-timeout",
-    "host": "--host",
-}
-"""Keys of the command line's values, and the options that the operator writes."""
 
 STAND_IN_TARGET: Values = {
     "name": "none",
@@ -45,7 +31,7 @@ STAND_IN_TARGET: Values = {
 """Replaces a target that cannot be read, so that it is reported as one fault only."""
 
 _CHOSEN_BY_DEFAULT = {"target": "simulator", "load_profile": "smoke"}
-_FOLDERS = {"target": "targets", "load_profile": "profiles"}
+FOLDERS = {"target": "targets", "load_profile": "profiles"}
 _LEVELS = {"target": Level.TARGET, "load_profile": Level.PROFILE}
 _NAME_OF_FILE = "the file's name"
 _PATHS = (
@@ -80,7 +66,8 @@ def read_sources(
         faults += error.faults
     layers += _label_layer(clean.get(LABELS, ""), faults)
     layers += _option_layers(variables, Level.ENVIRONMENT, VARIABLE_BY_OPTION, faults)
-    layers += _option_layers(options, Level.OPTION, OPTIONS, faults)
+    written = {key: each.written for key, each in OPTIONS.items()}
+    layers += _option_layers(options, Level.OPTION, written, faults)
     # Paths before criteria: a file of criteria lies where the path in its layer leads.
     return [
         _with_criteria(_with_paths(_without_choices(layer, faults)), faults) for layer in layers
@@ -90,7 +77,7 @@ def read_sources(
 def names_of(option: str, environ: Mapping[str, str]) -> list[str]:
     """Return the targets or the profiles that can be chosen by name; having none is no fault."""
     directory = Path(expanduser(environ.get(CONFIG_DIR, "").strip() or CONFIG))
-    return _names_in(directory / _FOLDERS[option])
+    return _names_in(directory / FOLDERS[option])
 
 
 def environment_defaults(environ: Mapping[str, str]) -> dict[str, str]:
@@ -113,10 +100,10 @@ def command_of(command_line: Mapping[str, object], environ: Mapping[str, str], s
     words = [*folders, ".venv/bin/locust", "--headless"]
     for key, option in OPTIONS.items():
         if key != "set" and key in chosen:
-            words += [option, quote(str(chosen[key]))]
+            words += [option.written, quote(str(chosen[key]))]
     for layer in (variables, options):
         for entry in _entries(layer.get("set", ())):
-            words += [OPTIONS["set"], quote(str(entry))]
+            words += [OPTIONS["set"].written, quote(str(entry))]
     return " ".join(words)
 
 
@@ -145,7 +132,7 @@ def _variables(command_line: Mapping[str, object], environ: Mapping[str, str]) -
     names = {
         key: name
         for key, name in VARIABLE_BY_OPTION.items()
-        if key in _FOLDERS or command_line.get(key) != ""
+        if key in FOLDERS or command_line.get(key) != ""
     }
     return _given({key: environ.get(name) for key, name in names.items()})
 
@@ -154,7 +141,7 @@ def _without_secrets(
     environ: Mapping[str, str], redact: Callable[[str], str], faults: list[Fault]
 ) -> dict[str, str]:
     """Return the environment without variables of options and labels that hold a secret."""
-    names = [name for key, name in VARIABLE_BY_OPTION.items() if key not in _FOLDERS]
+    names = [name for key, name in VARIABLE_BY_OPTION.items() if key not in FOLDERS]
     texts = {name: environ.get(name, "") for name in (*names, LABELS)}
     found = list(secret_faults(texts, redact))
     faults += found
@@ -167,11 +154,12 @@ def _options_without_secrets(
     """Return the options without those that hold a secret; of `set`, without all its entries."""
     clean: dict[str, object] = {}
     for key, value in options.items():
-        texts = {OPTIONS[key]: value}
+        written = OPTIONS[key].written
+        texts = {written: value}
         if isinstance(value, (list, tuple)):
             entries = enumerate(value, start=1)
-            texts = {f"{OPTIONS[key]} {number}": entry for number, entry in entries}
-        found = [] if key in _FOLDERS else list(secret_faults(texts, redact))
+            texts = {f"{written} {number}": entry for number, entry in entries}
+        found = [] if key in FOLDERS else list(secret_faults(texts, redact))
         faults += found
         if not found:
             clean[key] = value
@@ -189,9 +177,10 @@ def _file_layers(
     if default:
         yield default
     for option, level in _LEVELS.items():
-        origin = OPTIONS[option] if option in options else VARIABLE_BY_OPTION[option]
+        known = OPTIONS[option]
+        origin = known.written if option in options else known.variable
         chosen = options.get(option, variables.get(option, _CHOSEN_BY_DEFAULT[option]))
-        path = _find_file(chosen, directory / _FOLDERS[option], origin, faults)
+        path = _find_file(chosen, directory / FOLDERS[option], origin, faults)
         layer = _file_layer(level, path, faults, str(chosen)) if path else None
         name = (path.stem if path else "") or "unnamed"
         target = {"name": name} if layer else STAND_IN_TARGET
@@ -253,7 +242,7 @@ def _option_layers(
 ) -> Iterator[Layer]:
     """Yield a layer for each option that is a setting, the ones of `set` last and one level up."""
     for key, value in given.items():
-        if key != "set" and key not in _FOLDERS:
+        if key != "set" and key not in FOLDERS:
             yield Layer(level, names[key], _set_by(key, value))
     for number, entry in enumerate(_entries(given.get("set", ())), start=1):
         origin = f"{names['set']} {number}"

@@ -13,8 +13,8 @@ from convoy.errors import SettingsError
 from convoy.settings import Settings
 from convoy.settings.documents import DocumentError, as_yaml, parse_yaml
 from convoy.settings.environment import CONFIG, VARIABLES
+from convoy.settings.options import OPTIONS
 from convoy.settings.resolution import resolve
-from convoy.settings.sources import OPTIONS
 from tests.unit.settings.configuration import KNOWN, copy_of_configuration
 
 NAMES = (*Settings.model_fields, "api_url", "weight", "payloads", "for_s", "guest_journey", "x")

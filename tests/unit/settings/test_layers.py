@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convoy.settings import Settings
-from convoy.settings.environment import VARIABLE_BY_OPTION
+from convoy.settings.options import VARIABLE_BY_OPTION
 from convoy.settings.resolution import resolve
 from tests.unit.settings.configuration import copy_of_configuration, faults_of, settings_of
 
