@@ -196,6 +196,7 @@ _COMMANDS: Mapping[str, Command] = {
 
 
 _PROGRAM = "python -m convoy"
+_MOST_DIGITS = 9
 _RUN_OPTIONS = tuple(key for key, each in OPTIONS.items() if each.help)
 _SHORT = {"users": ("-u",), "run_time_s": ("-t",), "host": ("-H",)}
 _OF_ONE_MESSAGE = ("target", "load_profile", "scenarios", "host", "set")
@@ -264,7 +265,11 @@ def _add_plan(commands: Any) -> None:
     _add_run_options(plan, _RUN_OPTIONS)
     _add_spawn_rate(plan)
     plan.add_argument(
-        "--messages", type=int, default=5, help="how many messages to show for each scenario"
+        "--messages",
+        type=_number,
+        default=5,
+        metavar="N",
+        help="how many messages to show for each scenario",
     )
 
 
@@ -366,6 +371,13 @@ def _add_run_options(parser: ArgumentParser, names: Iterable[str]) -> None:
 def _add_spawn_rate(parser: ArgumentParser) -> None:
     told = "users that begin in a second; without it all begin at once"
     parser.add_argument("-r", "--spawn-rate", type=_users_per_s, metavar="RATE", help=told)
+
+
+def _number(text: str) -> int:
+    """Return a whole number that is not negative; raises what argparse shows."""
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is no whole number from 0 to 999,999,999")
 
 
 def _users_per_s(text: str) -> float:

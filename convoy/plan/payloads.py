@@ -125,7 +125,7 @@ def parse_body(name: str, rendered: bytes) -> dict[str, Any]:
     try:
         body = read_json(rendered.decode())
     except NotJsonError as error:
-        problem = f"does not render to JSON ({error.problem}); put values through `| tojson`"
+        problem = f"does not render to JSON ({error.problem}); values go through `| tojson`"
         raise PayloadError(name, TemplateFault(error.line, problem, error.field)) from error
     if not isinstance(body, dict):
         raise PayloadError(

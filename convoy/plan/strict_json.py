@@ -30,6 +30,8 @@ class NotJsonError(ValueError):
 def read_json(text: str) -> object:
     """Return the value of a JSON text; raises NotJsonError, also for NaN and a name given twice."""
     text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise NotJsonError(1, "", "it is empty")
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_repeats)
     except RecursionError as error:
@@ -58,7 +60,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
     """
     path: list[str | int] = []
     names: list[set[str]] = []
-    is_name = False
+    is_name, before = False, ""
     for match in _TOKEN.finditer(text):
         token, problem = match[0], ""
         if token in ("{", "["):
@@ -66,6 +68,8 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
             names.append(set())
             is_name = token == "{"
         elif token in ("}", "]"):
+            if before == ",":
+                problem = f"a comma stands before {token} with nothing behind it; take it out"
             path, names, is_name = path[:-1], names[:-1], False
         elif token == "," and path:
             last = path[-1]
@@ -83,6 +87,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
             problem = f"a number of {len(token):,} digits is longer than anybody reads"
         elif found := _CURLY.search(token) if not token.startswith('"') else None:
             problem = f'{found[0]} is no quotation mark of JSON; write " in its place'
+        before = token
         yield match.start(), _field(path), problem
 
 

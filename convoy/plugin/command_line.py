@@ -84,6 +84,7 @@ class CommandLine:
     def _check(self, options: Namespace) -> None:
         try:
             judge_options(options, self._setup.redactor.redact)
+            user_classes()  # a worker with one that cannot run would wait for a master
             open_channel(options, self._environ, self._setup.redactor)
         except ConvoyError as error:
             self._exit(error)

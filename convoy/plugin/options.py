@@ -87,6 +87,13 @@ def _beside_each_other(options: Namespace) -> Iterator[Fault]:
     if options.master and options.processes:
         problem = "stands beside --processes, which makes this process the master; leave it out"
         yield Fault("--master", problem)
+    if options.expect_workers > 1 and not (options.master or options.worker):
+        if not options.processes:
+            problem = f"is {options.expect_workers}, but without --master no worker can come"
+            yield Fault("--expect-workers", f"{problem}; give --master, too, or --processes")
+        elif options.processes not in (options.expect_workers, _ALL_CORES):
+            problem = f"is {options.expect_workers}, but --processes starts {options.processes}"
+            yield Fault("--expect-workers", f"{problem} and waits for those; leave it out")
     if options.user_classes and options.scenarios and not isinstance(options.scenarios, Offered):
         classes = " ".join(options.user_classes)
         yield Fault("--scenarios", f"stands beside the user classes {classes}; give one of them")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from itertools import chain
+
+from convoy.errors import Fault, SettingsError
 from convoy.plugin.dialogue_user import DialogueUser
 from convoy.plugin.rows import TIMING
 from convoy.plugin.users import ScenarioUser
@@ -10,7 +15,10 @@ from convoy.results.account import step_name
 
 
 def user_classes() -> list[type[ScenarioUser]]:
-    """Return every scenario's user class that has been imported."""
+    """Return every scenario's user class that has been imported.
+
+    Raises SettingsError for one that cannot run.
+    """
     found: list[type[ScenarioUser]] = []
     waiting: list[type[ScenarioUser]] = [ScenarioUser]
     while waiting:
@@ -18,7 +26,17 @@ def user_classes() -> list[type[ScenarioUser]]:
         waiting += user_class.__subclasses__()
         if not user_class.abstract:
             found.append(user_class)
+    SettingsError.raise_for(chain.from_iterable(map(_faults_of, found)))
     return found
+
+
+def _faults_of(user_class: type[ScenarioUser]) -> Iterator[Fault]:
+    where = f"{inspect.getfile(user_class)}, class {user_class.__name__}"
+    name = getattr(user_class, "scenario", None)
+    if not isinstance(name, str) or not name:
+        yield Fault(where, 'has no name; write `scenario = "…"` in it, or `abstract = True`')
+    if not user_class.tasks:
+        yield Fault(where, "has no task; write `@task` above the method that posts")
 
 
 def known_scenarios() -> dict[str, KnownScenario]:

@@ -18,21 +18,24 @@ class TaskLoop(DefaultTaskSet):
     Locust's own loop sleeps after each task, if only for 0 s, and draws the next task anew. A user
     waits for its message and for the answer, so that it yields often enough by itself: where it has
     one task and no `wait_time` of its own, the loop goes on at once. It sleeps after 64 tasks all
-    the same, because a task that fails at once does not wait for anything. A user that is ended in
-    a task can `leave`.
+    the same, because a task may end at once without waiting for anything. After an exception it
+    calls `pause`. A user that is ended in a task can `leave`.
     """
 
-    def __init__(self, user: User, leave: Callable[[], None]) -> None:
+    def __init__(self, user: User, leave: Callable[[], None], pause: Callable[[], None]) -> None:
         super().__init__(user)
         self._leave = leave
+        self._pause = pause
 
     def execute_next_task(self) -> None:
         try:
             self._execute_tasks()
         except gevent.Timeout as error:
+            self._pause()
             # It is no Exception, so that it would end the user and not the task.
             raise TimeoutError(f"a time limit of the scenario's own has passed: {error}") from error
         except Exception:
+            self._pause()
             raise
         except BaseException:
             # Here as well as in `on_stop`, which a scenario may have overridden badly.

@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 _HOME_OF_LOCUSTS_LISTENERS = "locust.runners"
 _LIMIT_REACHED = "a limit was reached, and on_limit is stop"
+_PAUSE_AFTER_FAILURE_S = 1.0
 _MEASURE = Phase.MEASURE
 """Looking a member up in its class takes longer than most lines here."""
 
@@ -85,6 +86,7 @@ class ScenarioUser(User):
     variables: Mapping[str, str]
     _run: WorkerRun | None = None
     _taken: DueMessage | None = None
+    _has_asked = False  # for a message, since the last task that failed
     _called_s = 0.0  # how long the message in hand has waited for steps: it is the target's time
     _phase: Phase | None = None  # that of the last message
 
@@ -114,7 +116,7 @@ class ScenarioUser(User):
     def on_start(self) -> None:
         self._worker = worker_of(self.environment)
         # `User.run` has put Locust's own loop there, and runs what stands there after `on_start`.
-        self._taskset_instance = TaskLoop(self, self.leave)
+        self._taskset_instance = TaskLoop(self, self.leave, self._pause_unless_asked)
         # Locust kills a user that waits. One that runs is asked to stop, and would notice that only
         # after `on_start`, which waits for a run, for its turn and for logins.
         self._state = LOCUST_STATE_WAITING
@@ -138,6 +140,15 @@ class ScenarioUser(User):
         work.admit(self)
         self._worker.report_users(run)
         self._state = LOCUST_STATE_RUNNING
+
+    def _pause_unless_asked(self) -> None:
+        """Rest after a task that failed before it asked for a message.
+
+        Else it would fail some thousand times a second, and each time log a traceback.
+        """
+        if not self._has_asked:
+            gevent.sleep(_PAUSE_AFTER_FAILURE_S)
+        self._has_asked = False
 
     def stop(self, force: bool = False) -> bool:
         """Stop as Locust does; one that waits is handed nothing more until the kill reaches it.
@@ -172,7 +183,7 @@ class ScenarioUser(User):
 
         Meanwhile Locust can stop the user at any moment.
         """
-        work = self._work
+        work, self._has_asked = self._work, True
         while True:
             if self._taken is not None:
                 self._give_up_taken()

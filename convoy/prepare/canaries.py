@@ -25,6 +25,9 @@ _LONGEST_S = 10.0
 _PASSING_STATUSES = (408, 429)
 _OF_AN_ID = (404, 409)
 """What is answered where an id is of nothing, or of what is not in use."""
+_OUT_OF_THE_POOL = (
+    "refresh the pool: the run finds them out by itself, and the first failure of each counts"
+)
 _WAY_ROUND = "correct the template, or leave the canary messages out with --set canary=false"
 MOST_CONVERSATIONS = 5
 """How many conversations are tried for a template; so many message numbers belong to each."""
@@ -99,7 +102,7 @@ class Canaries:
     def _enter_stale(self, check: str, stale: list[str]) -> None:
         if stale:
             told = f"the pool holds conversations that take no message: {', '.join(stale)}"
-            self.run.checklist.warn(check, told, "refresh the pool; the run leaves them out")
+            self.run.checklist.warn(check, told, _OUT_OF_THE_POOL)
 
     def _enter(self, check: str, message: PlannedMessage, attempt: Attempt, body: bytes) -> None:
         expected = message.expected_code

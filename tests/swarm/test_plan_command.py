@@ -85,8 +85,14 @@ def test_plan_is_printed_whatever_the_encoding(
 
 @pytest.mark.parametrize(
     ("options", "exit_code"),
-    [(["--rate", "-1"], 2), (["-r", "nan"], 2), (["--host", "http://127.0.0.1:9"], 4)],
-    ids=["wrong setting", "wrong spawn rate", "nothing listens"],
+    [
+        (["--rate", "-1"], 2),
+        (["-r", "nan"], 2),
+        (["--messages", "-1"], 2),
+        (["--messages", "1" + "0" * 30], 2),
+        (["--host", "http://127.0.0.1:9"], 4),
+    ],
+    ids=["wrong setting", "wrong spawn rate", "fewer than none", "too many", "nothing listens"],
 )
 def test_plan_that_cannot_be_made_says_why(options: list[str], exit_code: int) -> None:
     said = plan(*options)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
+from convoy.errors import SettingsError
 from convoy.plugin.message_user import MessageUser
 from convoy.plugin.rows import TIMING
 from convoy.plugin.scenario_classes import known_scenarios, request_types, user_classes
@@ -15,9 +18,27 @@ class Shared(MessageUser):
 
 
 class OfATest(Shared):
+    tasks: ClassVar = [print]
     scenario = "of_a_test"
     optional_steps: ClassVar = {"receipt": ()}
     timings = ("echoed", "receipt")
+
+
+class Unfinished(MessageUser):
+    abstract = True
+
+
+def test_a_class_without_name_or_task_is_told_with_its_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Unfinished, "abstract", False)
+
+    with pytest.raises(SettingsError) as caught:
+        known_scenarios()
+
+    name, task = str(caught.value).splitlines()
+    for line, problem in ((name, "has no name; write `scenario"), (task, "has no task; write")):
+        assert line.startswith(f"{__file__}, class Unfinished: {problem}")
 
 
 def test_every_class_that_was_imported_can_run_unless_it_is_abstract() -> None:

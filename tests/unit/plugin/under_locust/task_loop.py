@@ -23,10 +23,13 @@ class LoopingUser(User):
         self.done: list[str] = []
 
     def on_start(self) -> None:
-        self._taskset_instance = TaskLoop(self, self.leave)
+        self._taskset_instance = TaskLoop(self, self.leave, self.pause)
 
     def leave(self) -> None:
         """Nothing is in hand."""
+
+    def pause(self) -> None:
+        self.done.append("pause")
 
     def on_stop(self) -> None:
         self.done.append("stopped")
@@ -110,6 +113,7 @@ def test_exception_in_a_task_is_told_and_the_user_goes_on(start: Start) -> None:
     wait_until(lambda: len(user.done) > 3 and len(told) > 3)
 
     assert all(isinstance(error, ValueError) for error in told)
+    assert user.done[:4] == ["fail", "pause", "fail", "pause"]
 
 
 def test_user_with_several_tasks_does_each(start: Start) -> None:
