@@ -46,6 +46,8 @@ from convoy.swarm.worker import Worker
 
 logger = logging.getLogger(__name__)
 
+_LOOKS_EVERY_S = 0.1
+
 
 def install(environ: Mapping[str, str]) -> None:
     """Hook Convoy into the Locust process that is starting; call it once, in the locustfile."""
@@ -74,6 +76,7 @@ class _Hooks:
         redact_records(self._setup.redactor)
         self._step = GitHubStep(environ, self._setup.redactor.redact)
         self._command = CommandLine(environ, self._setup, self._step)
+        self._ends_in: greenlet | None = None
         self._is_idle: Callable[[], bool] = lambda: True
         """Whether Locust has started no test yet."""
 
@@ -218,6 +221,11 @@ class _Hooks:
         has_json = options is not None and options.json
 
         def end(**_: object) -> None:
+            # After a SIGTERM Locust shuts down twice, in the handler and in the main greenlet, and
+            # would print all of it twice.
+            first = self._ends_in = self._ends_in or gevent.getcurrent()
+            while first is not gevent.getcurrent() and not first.dead:
+                gevent.sleep(_LOOKS_EVERY_S)
             controller.interrupt("the process was told to end")
             if self._command.view is not None:
                 self._command.view.wait()

@@ -15,8 +15,10 @@ from tests.locust_process import (
     UNHURRIED,
     LocustProcess,
     assert_true_account,
+    free_port,
     run_locust,
     swarm_ports,
+    target_at,
     wait_until,
 )
 from tests.simulator_process import SimulatorProcess
@@ -45,6 +47,20 @@ def test_told_to_end_it_says_interrupted_and_loses_nothing(
     assert any("interrupted" in reason for reason in ended.run["reasons"])
     assert_true_account(ended, simulator.ledger(ended.run["run_id"]))
     assert 0 < ended.scenario["accepted"] < 3000
+
+
+def test_told_to_end_it_says_all_of_it_once(tmp_path: Path) -> None:
+    """A simulator of its own takes time to end, in which Locust would shut down once more."""
+    target = str(target_at(tmp_path, free_port()))
+
+    with LocustProcess(tmp_path, "--headless", "--target", target, "-t", "60s", *QUICK) as locust:
+        locust.wait_for("measuring")
+        os.kill(locust.process.pid, signal.SIGTERM)
+        ended = locust.end()
+
+    assert ended.exit_code == 5, ended.output
+    assert ended.output.count("Aggregated") == 2, "each of Locust's two tables once"
+    assert ended.output.count("verdict ") == 1
 
 
 @pytest.mark.parametrize(
