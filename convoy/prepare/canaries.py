@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import time
+from typing import Any
 
 from convoy.plan.message import PlannedMessage
 from convoy.plan.rendering import CUSTOMERS
@@ -127,8 +128,14 @@ class Canaries:
         else:
             # Redacted before they are read, because what is told of them is cut and wrapped.
             sent, answer = (readable(each, self.redact).encode() for each in (body, attempt.body))
-            told = _explained(answer, attempt.status, sent, self.route)
-            self.run.checklist.fail(check, told, self._fix(answer, attempt.status, sent))
+            payload = _object_in(sent)
+            found = explain(answer, payload, status=attempt.status, route=self.route)
+            id = message.conversation.id
+            if id and found.field and _value_at(payload, found.field) == id:
+                fix = f"correct {id!r} in the pool, or take it out"
+            else:
+                fix = self._fix(answer, attempt.status, sent)
+            self.run.checklist.fail(check, as_text(found), fix)
 
     def _fix(self, answer: bytes, status: int, body: bytes) -> str:
         """Return what to look at: a role, an id in path or body, or the template."""
@@ -157,9 +164,15 @@ def _may_pass(attempt: Attempt) -> bool:
     return not is_rejected or attempt.status >= 500 or attempt.status in _PASSING_STATUSES
 
 
-def _explained(answer: bytes, status: int, body: bytes, route: Route) -> str:
+def _object_in(body: bytes) -> dict[str, Any] | None:
     payload: object = None
     with suppress(ValueError):
         payload = json.loads(body)
-    known = payload if isinstance(payload, dict) else None
-    return as_text(explain(answer, known, status=status, route=route))
+    return payload if isinstance(payload, dict) else None
+
+
+def _value_at(payload: object, field: str) -> object:
+    """Return what stands at a path such as `to.id`, None where nothing does."""
+    for step in field.split("."):
+        payload = payload.get(step) if isinstance(payload, dict) else None
+    return payload

@@ -21,7 +21,7 @@ from convoy.results.outcome import Attempt, Fate
 from convoy.routes.catalogue import ROUTES
 from convoy.routes.codes import RETIRING_CODES, UNEXPECTED_ANSWER
 from convoy.secrets import Redactor
-from tests.unit.plan import pool_of
+from tests.unit.plan import pool_of, pool_with
 from tests.unit.plan.test_scenario import INPUTS
 from tests.unit.settings.configuration import settings_of
 from tests.unit.swarm import RUN_ID
@@ -163,6 +163,23 @@ def test_where_an_id_is_of_nothing_the_variables_that_were_sent_are_named(
     inputs = replace(ONE, variables=variables)  # the marker of each message holds "convoy"
 
     checklist, _ = sent_to(Answering(attempt(f"{status} x", status)), inputs)
+
+    assert [each.fix[: len(fix)] for each in checklist.findings] == [fix]
+
+
+@pytest.mark.parametrize(
+    ("field", "fix"),
+    [("to/id", "correct 'convoy-0' in the pool"), ("to/type", "correct the template, ")],
+    ids=["the id is the conversation's", "another field"],
+)
+def test_where_the_pool_holds_what_is_no_id_the_template_is_not_blamed(
+    field: str, fix: str
+) -> None:
+    pool = pool_with("convoy-0")
+    details = [{"errorCode": "invalid", "fieldName": field}]
+    answer = json.dumps({"code": "bad.request", "status": 400, "details": details}).encode()
+
+    checklist, _ = sent_to(Answering(attempt("x", 400, body=answer)), replace(ONE, pool=pool))
 
     assert [each.fix[: len(fix)] for each in checklist.findings] == [fix]
 
