@@ -62,7 +62,7 @@ def find_pool(
     if rule.source == "opened":
         raise RefusedError(
             f"the {rule.count} conversations of scenario {scenario} are opened when a run begins; "
-            "name one"
+            "give one with --conversation"
         )
     given = given_pool(settings, scenario)
     if given is not None:

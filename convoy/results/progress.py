@@ -35,9 +35,9 @@ def progress_figures(totals: Counts, measured_s: float) -> str:
 
 
 def progress_measured(
-    where: str, told: str, totals: Counts, since_t0_s: float, planned_s: float
+    where: str, told: str, totals: Counts, reported_s: float, planned_s: float
 ) -> Progress:
-    """Return how far a run is of which `planned_s` are measured."""
-    measured_s = min(since_t0_s, planned_s)
-    share = max(0.0, measured_s / planned_s) if planned_s else 1.0
+    """Return how far a run is, of which `planned_s` are measured and `reported_s` known."""
+    measured_s = max(0.0, min(reported_s, planned_s))
+    share = measured_s / planned_s if planned_s else 1.0
     return Progress(where, told, share, progress_figures(totals, measured_s))

@@ -151,8 +151,8 @@ class Master:
             return Progress(where, told, None, ready)
         if phases.state is RunState.WARMING_UP:
             return Progress(where, told, None, "what is sent now does not count")
-        since_s = phases.since_t0_s(now_s)
-        return progress_measured(where, told, self._account.totals(), since_s, planned_s)
+        totals, until_s = self._account.reported()
+        return progress_measured(where, told, totals, until_s, planned_s)
 
     @property
     def has_surplus(self) -> bool:

@@ -193,9 +193,10 @@ class RunAccount:
                 self._accounts[scenario].lose(worker, messages, self._timeout_s)
         return sum(missing.values())
 
-    def totals(self) -> Counts:
-        """Return what was reported of all scenarios so far."""
-        return Counts.total(account.total() for account in self._accounts.values())
+    def reported(self) -> tuple[Counts, float]:
+        """Return what was reported of all scenarios so far, and until when, from T0."""
+        totals = Counts.total(account.total() for account in self._accounts.values())
+        return totals, max((each.until_s for each in self._workers.values()), default=0.0)
 
     def counts_of(self, worker: str, scenario: str) -> Counts:
         return self._accounts[scenario].counts_of(worker)

@@ -11,7 +11,7 @@ from convoy.results.counts import Counts
 from convoy.results.criteria import CriterionResult
 from convoy.results.generator import GeneratorState
 from convoy.results.outcome import Cause
-from convoy.results.progress import progress_figures
+from convoy.results.progress import progress_figures, progress_measured
 from convoy.results.reports.text import WIDTH, closing_report, error_table, text_report
 from convoy.results.result import Change
 from tests.unit.results import ACCEPTED, FAILED, REJECTED, RESULT, UNKNOWN, changed, summary_of
@@ -244,6 +244,20 @@ def test_progress_has_rate_late_messages_and_failures() -> None:
 
     assert told == "240 sent (20.0/s), 237 accepted, 2 late, 0 not sent, 3 failed"
     assert progress_figures(Counts(), 0.0).startswith("0 sent (0.0/s)")
+
+
+@pytest.mark.parametrize(
+    ("reported_s", "sent", "rate", "share"),
+    [(-1.0, 0, "0.0", 0.0), (9.5, 190, "20.0", 0.475), (25.0, 400, "20.0", 1.0)],
+    ids=["before T0", "in the midst", "over"],
+)
+def test_progress_divides_by_the_time_that_is_known(
+    reported_s: float, sent: int, rate: str, share: float
+) -> None:
+    progress = progress_measured("here", "measuring", Counts(sent=sent), reported_s, 20.0)
+
+    assert progress.so_far.startswith(f"{sent} sent ({rate}/s), ")
+    assert progress.share == pytest.approx(share)
 
 
 STRAINED = ("a sentence about the machine that goes on for a while, " * 4).strip()

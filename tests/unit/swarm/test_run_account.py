@@ -307,6 +307,8 @@ def test_all_have_reported_up_to_where_the_last_of_them_has() -> None:
     assert seen == [True, False, True]
     assert told.reported_until_s(["worker-1", "worker-2"], 9.0) == 1.0
     assert told.reported_until_s([], 9.0) == 9.0
+    assert told.reported()[1] == 2.0, "up to the last report, whoever sent it"
+    assert account().reported()[1] == 0.0
 
 
 def test_a_lost_worker_that_had_reported_everything_adds_nothing() -> None:
