@@ -35,6 +35,7 @@ from convoy.results.reconciled import (
     Visibility,
     compare,
     compare_with_ledger,
+    narrower,
     visibility,
 )
 from convoy.results.record import append, enter_afterwards
@@ -160,6 +161,7 @@ class _Found:
 
     def reconciled(self, logged: Iterable[LoggedMessage]) -> Reconciled:
         """Return all of it, as of now."""
+        earlier = self.result.reconciled
         return Reconciled.of(
             stamp(time()),
             sum(each.fate is ACCEPTED for each in logged),
@@ -167,7 +169,7 @@ class _Found:
             not_named=self.not_named,
             how=self.how,
             not_compared=self.not_compared,
-            visibility=self.visibility,
+            visibility=narrower(earlier.visibility if earlier else None, self.visibility),
         )
 
 

@@ -81,6 +81,11 @@ class Visibility(msgspec.Struct, frozen=True):
     times: Histogram
     at_first_look: int
 
+    @property
+    def matched(self) -> int:
+        """How many messages were seen."""
+        return self.times.count - self.times.censored
+
 
 class Named(msgspec.Struct, frozen=True):
     """How many messages have a discrepancy of one kind, and the first of them."""
@@ -288,6 +293,17 @@ def compare_with_ledger(
             yield Discrepancy("lost", scenario, None, id, ())
         for _ in range(most[id], count):
             yield Discrepancy("unexpected", scenario, None, id, ())
+
+
+def narrower(earlier: Visibility | None, later: Visibility | None) -> Visibility | None:
+    """Return what was found first of two reconciliations, unless the later one has seen more.
+
+    A message that was visible before is found at the first look of the later one, however long ago
+    it became so.
+    """
+    if earlier is None or later is None:
+        return later or earlier
+    return later if later.matched > earlier.matched else earlier
 
 
 def visibility(

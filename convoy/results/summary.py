@@ -285,8 +285,7 @@ def _reconciled(found: Reconciled) -> ReconciledSummary:
     if visible is not None:
         missing = visible.times.censored
         times = _quantiles(visible.times, 0)
-        matched = times.count - missing
-        shown = VisibilitySummary(matched, missing, visible.at_first_look, times)
+        shown = VisibilitySummary(visible.matched, missing, visible.at_first_look, times)
     same = _same(Compared, found)
     return ReconciledSummary(**same, failure=found.failure(), analytics_visible=shown)
 

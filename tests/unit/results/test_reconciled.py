@@ -23,8 +23,10 @@ from convoy.results.reconciled import (
     Look,
     Markers,
     Reconciled,
+    Visibility,
     compare,
     compare_with_ledger,
+    narrower,
     visibility,
 )
 from convoy.results.reports.html import html_report
@@ -274,6 +276,29 @@ def test_a_message_is_visible_from_when_analytics_counts_it() -> None:
     # With somebody else's between the first two: seen at 3, 5, 9 and never, that is 9 at least.
     by_time = [round(each, 1) for each, _ in found.times.durations()]
     assert (by_time, found.times.censored, found.at_first_look) == ([3.0, 4.0, 6.0, 7.0], 1, 1)
+
+
+def seen_by(*looks: Look) -> Visibility:
+    return visibility(
+        [logged(k) for k in range(3)], map(stored, range(3)), {("c-1", "inbound"): looks}, T0_S
+    )
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "is_later"),
+    [
+        (None, seen_by(Look(T0_S + 9, 3)), True),
+        (seen_by(Look(T0_S + 5, 3)), seen_by(Look(T0_S + 60, 3)), False),
+        (seen_by(Look(T0_S + 5, 2)), seen_by(Look(T0_S + 60, 3)), True),
+        (seen_by(Look(T0_S + 5, 3)), None, False),
+        (None, None, False),
+    ],
+    ids=["the first", "nothing new", "more was seen", "not asked again", "never asked"],
+)
+def test_a_later_reconciliation_does_not_make_what_was_visible_later(
+    earlier: Visibility | None, later: Visibility | None, is_later: bool
+) -> None:
+    assert narrower(earlier, later) is (later if is_later else earlier)
 
 
 FOUND = [Discrepancy("lost", "chat", k, "<b>c-1</b>", (f"m-{k}",)) for k in range(250)]
