@@ -92,6 +92,9 @@ def test_messages_are_accepted_and_closed_conversations_expected(
     assert figures["accepted"] == simulator.ledger(ended.run["run_id"])["accepted"]
     assert figures["errors"] == {CLOSED: figures["rejected"]}
     assert figures["pool"]["retired"].keys() == {CLOSED}
+    for line in said_at_the_end(repository):
+        shape = re.sub(r"\d+", r"\\d+", re.sub(r"(?:\\ )+", r" +", re.escape(line)))
+        assert re.search(f"^{shape}$", ended.output, re.MULTILINE), line
 
 
 def test_failures_nobody_expects_are_tagged_by_their_code(repository: Path, built: Path) -> None:
@@ -109,6 +112,14 @@ def printed(repository: Path) -> dict[str, int]:
     text = (repository / GUIDE).read_text("utf-8")
     rows = re.findall(r"^  (scheduled|accepted|rejected|retired) +(\d+)", text, re.MULTILINE)
     return {name: int(number) for name, number in rows}
+
+
+def said_at_the_end(repository: Path) -> list[str]:
+    """The lines that the guide shows of the end of its run."""
+    text = (repository / GUIDE).read_text("utf-8")
+    shown = re.search(r"^```\n(  verdict .*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    return [line for line in shown[1].splitlines() if line]
 
 
 def run_scenario(
