@@ -60,7 +60,7 @@ def test_message_that_the_target_refuses_is_explained(simulator: SimulatorProces
     assert said.returncode == 4, said.stdout + said.stderr
     assert lines(said, "canary conversation/text")[0].startswith("failure")
     assert "the field `to.id` is wrong" in said.stdout
-    assert "fix: correct the template" in said.stdout
+    assert "fix: correct 'YOUR_ID' in the pool" in said.stdout
     assert said.stdout.splitlines()[-1].startswith("not ready: ")
 
 
