@@ -29,13 +29,15 @@ class TaskLoop(DefaultTaskSet):
 
     def execute_next_task(self) -> None:
         try:
-            self._execute_tasks()
+            try:
+                self._execute_tasks()
+            except (Exception, gevent.Timeout):
+                self._pause()  # in which the user may be ended as well
+                raise
         except gevent.Timeout as error:
-            self._pause()
             # It is no Exception, so that it would end the user and not the task.
             raise TimeoutError(f"a time limit of the scenario's own has passed: {error}") from error
         except Exception:
-            self._pause()
             raise
         except BaseException:
             # Here as well as in `on_stop`, which a scenario may have overridden badly.

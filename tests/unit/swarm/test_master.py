@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from convoy.clock import clock_s
 from convoy.errors import ExitCode, RefusedError
 from convoy.results.account import Durations, PoolReport, ScenarioReport, StepReport
 from convoy.results.counts import Counts
@@ -23,6 +24,7 @@ from convoy.results.verdict import Verdict, judge
 from convoy.swarm import master as master_module
 from convoy.swarm.master import Master
 from convoy.swarm.messages import VERSION, Hello, ToMaster, ToWorker
+from convoy.swarm.phases import RunState
 from convoy.swarm.run_inputs import RunInputs
 from convoy.swarm.worker_states import Users
 from tests.unit.plan.test_scenario import INPUTS
@@ -242,6 +244,16 @@ def test_changes_and_problems_are_in_the_result(master: Master) -> None:
     assert result.changes == (Change(2.0, "pause"),)
     assert "paused; preparing" in str(master.progress())
     assert judge(result).reasons[0] == "interrupted: Ctrl-C"
+
+
+def test_the_progress_has_the_rate_until_the_last_report(master: Master) -> None:
+    phases, worker = master._protocol.phases, ReportingWorker()
+    phases.t0_s, phases.state = clock_s() - 2.6, RunState.MEASURING
+    for _ in range(2):
+        worker.send(accepted=20)
+        master.on_report("worker-1", worker.report().to_bytes())
+
+    assert "40 sent (20.0/s)" in str(master.progress())
 
 
 @pytest.mark.parametrize(

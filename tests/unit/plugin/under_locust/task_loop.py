@@ -75,6 +75,15 @@ class Failing(LoopingUser):
         raise ValueError("in a task")
 
 
+class FailingForLong(Failing):
+    def pause(self) -> None:
+        super().pause()
+        gevent.sleep(DEADLINE_S)
+
+    def leave(self) -> None:
+        self.done.append("left")
+
+
 class TwoTasks(LoopingUser):
     @task
     def one(self) -> None:
@@ -114,6 +123,15 @@ def test_exception_in_a_task_is_told_and_the_user_goes_on(start: Start) -> None:
 
     assert all(isinstance(error, ValueError) for error in told)
     assert user.done[:4] == ["fail", "pause", "fail", "pause"]
+
+
+def test_user_that_is_ended_in_the_pause_after_an_exception_leaves(start: Start) -> None:
+    user = start(FailingForLong)
+    wait_until(lambda: "pause" in user.done)
+
+    user._greenlet.kill()
+
+    assert user.done[:3] == ["fail", "pause", "left"]
 
 
 def test_user_with_several_tasks_does_each(start: Start) -> None:
